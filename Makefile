@@ -1,0 +1,128 @@
+# ebb: an eBPF/XDP layer-4 load balancer with a userspace controller.
+#
+#   make            build/ebbd, build/ebb and the BPF objects
+#   make test       unit tests, packet tests, lab scenarios (root)
+#   make bench      the table of docs/bench.md (root)
+#   make install    DESTDIR= PREFIX=/usr
+#
+# Everything built lands in build/. V=1 shows the commands. Warnings are errors.
+
+PREFIX    ?= /usr
+DESTDIR   ?=
+CC        ?= gcc
+BPF_CLANG ?= clang-19
+BPFTOOL   ?= $(shell PATH="$$PATH:/usr/sbin:/sbin" command -v bpftool)
+PKGS      := libbpf jansson libcurl libmicrohttpd libnl-3.0 libnl-route-3.0 libcyaml yaml-0.1
+
+VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1)
+WARN      := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef \
+	     -Wpointer-arith -Wno-unused-parameter -Wno-missing-field-initializers
+CPPFLAGS  := -D_GNU_SOURCE -DEBB_VERSION='"$(VERSION)"' -I. -Ibuild
+CFLAGS    ?= -O2 -g
+# The tables are a pure function of the weights on every machine: no contraction, no excess precision.
+EBB_CFLAGS := -std=gnu11 $(WARN) $(CFLAGS) -ffp-contract=off -fno-strict-aliasing \
+	      $(shell pkg-config --cflags $(PKGS))
+LDLIBS    := $(shell pkg-config --libs $(PKGS)) -lev -lelf -lz -lm -lpthread
+SAN       := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+	     -fno-omit-frame-pointer
+BPF_CFLAGS := -std=gnu11 -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror \
+	      -Wno-unused-parameter -Wno-address-of-packed-member -I. \
+	      -idirafter /usr/include/$(shell $(CC) -dumpmachine)
+
+ifneq ($(V),1)
+Q   := @
+say  = @printf '  %-8s %s\n' $(1) $(2)
+endif
+
+BPF_SRC  := $(wildcard bpf/*.bpf.c)
+BPF_SKEL := $(BPF_SRC:bpf/%.bpf.c=build/%.skel.h)
+LIB_SRC  := $(filter-out controller/ebbd.c,$(wildcard controller/*.c))
+LIB_OBJ  := $(LIB_SRC:%.c=build/%.o)
+CLI_OBJ  := $(patsubst %.c,build/%.o,$(wildcard controller/cli/*.c))
+SAN_OBJ  := $(LIB_SRC:%.c=build/san/%.o)
+UNIT     := $(patsubst tests/unit/%.c,build/tests/unit/%,$(wildcard tests/unit/test_*.c))
+PACKET   := $(patsubst tests/bpf/%.c,build/tests/bpf/%,$(wildcard tests/bpf/test_*.c))
+BENCH    := $(patsubst tests/bench/%.c,build/tests/bench/%,$(wildcard tests/bench/bench_*.c))
+
+.PHONY: all test test-unit test-bpf test-net bench install clean
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: build/ebbd build/ebb
+
+# --- BPF: object, then skeleton. User-space kernel headers only, so a build does not depend on the
+# running kernel; what a kernel struct is needed for is declared with preserve_access_index.
+build/%.bpf.o: bpf/%.bpf.c
+	$(call say,BPF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(BPF_CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
+
+build/%.skel.h: build/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $* > $@
+
+# --- user space
+build/controller/%.o: controller/%.c | $(BPF_SKEL)
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(EBB_CFLAGS) -MMD -MP -c $< -o $@
+
+build/san/%.o: %.c | $(BPF_SKEL)
+	$(call say,CC-SAN,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(EBB_CFLAGS) $(SAN) -MMD -MP -c $< -o $@
+
+build/libebb.a: $(LIB_OBJ)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+build/san/libebb.a: $(SAN_OBJ)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+build/ebbd: build/controller/ebbd.o build/libebb.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+build/ebb: $(CLI_OBJ) build/libebb.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# --- tests
+build/tests/unit/%: tests/unit/%.c build/san/libebb.a
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(EBB_CFLAGS) $(SAN) -MMD -MP -o $@ $< build/san/libebb.a $(LDLIBS) -lcmocka
+
+build/tests/bpf/%: tests/bpf/%.c build/libebb.a $(BPF_SKEL)
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(EBB_CFLAGS) -MMD -MP -o $@ $< build/libebb.a $(LDLIBS) -lcmocka
+
+build/tests/bench/%: tests/bench/%.c build/libebb.a $(BPF_SKEL)
+	$(call say,BENCH,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(EBB_CFLAGS) -MMD -MP -o $@ $< build/libebb.a $(LDLIBS)
+
+test: test-unit test-bpf test-net
+
+test-unit: $(UNIT)
+	$(Q)for t in $^; do echo "== $$t"; $$t || exit 1; done
+
+test-bpf: $(PACKET)
+	$(Q)for t in $^; do echo "== $$t"; $$t || exit 1; done
+
+test-net: all
+	$(Q)for t in tests/net/test_*.sh; do echo "== $$t"; $$t || exit 1; done
+
+bench: all $(BENCH)
+	$(Q)for b in $(BENCH); do $$b || exit 1; done
+
+install: all
+	install -D -m 0755 build/ebbd $(DESTDIR)$(PREFIX)/sbin/ebbd
+	install -D -m 0755 build/ebb $(DESTDIR)$(PREFIX)/bin/ebb
+	for m in docs/man/*.[1-8]; do \
+	  install -D -m 0644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
+
+clean:
+	rm -rf build
+
+-include $(shell find build -name '*.d' 2>/dev/null)

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef EBB_MAPS_FLOW_H
+#define EBB_MAPS_FLOW_H
+/*
+ * flow: a note that a flow belongs to a backend. `flows` is a set-associative cache in an array: one set is one
+ * cache line of eight ways, shared by all CPUs, without locks: a way is read and written as one 8-byte word,
+ * a lost race loses one note. Survives restarts.
+ */
+#include "maps/types.h"
+
+#define FLOW_WAYS 8
+
+struct flow {
+	__u32 fingerprint; /* of the keyed flow hash; the set index takes other bits of it */
+	__u16 backend;	   /* BACKEND_NONE: free */
+	__u16 seen;	   /* coarse time of the last packet; its top bit: FIN or RST was seen */
+} __attribute__((aligned(8)));
+static_assert(sizeof(struct flow) == 8, "flow");
+
+struct flow_set {
+	struct flow way[FLOW_WAYS];
+};
+static_assert(sizeof(struct flow_set) == 64, "flow_set is one cache line");
+
+#endif

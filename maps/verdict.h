@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef EBB_MAPS_VERDICT_H
+#define EBB_MAPS_VERDICT_H
+/*
+ * verdict: what became of a packet in xdp_lb. One list for the data plane, the `verdicts` map, the metrics and the
+ * manual. `X(NAME, "name", action, "meaning")`; action is what the one exit returns.
+ */
+#include "maps/types.h"
+
+#define VERDICTS(X)                                                                                \
+	X(CONTINUE, "continue", PASS, "no verdict yet (never counted)")                            \
+	X(PASS_NOT_IP, "pass_not_ip", PASS, "neither IPv4 nor IPv6")                               \
+	X(PASS_NOT_OURS, "pass_not_ours", PASS, "for no service")                                  \
+	X(PASS_MALFORMED, "pass_malformed", PASS, "headers cut or lying; not for us to judge")     \
+	X(FORWARD_TX, "forward_tx", TX, "encapsulated, sent by the interface it came in on")       \
+	X(FORWARD_REDIRECT, "forward_redirect", REDIRECT, "encapsulated, sent by another interface") \
+	X(DROP_EMPTY_POOL, "drop_empty_pool", DROP, "the service's pool has no backend")           \
+	X(DROP_NO_BACKEND, "drop_no_backend", DROP, "the slot names no usable backend")            \
+	X(DROP_NO_NEXTHOP, "drop_no_nexthop", DROP, "the backend's next hop is not resolved")      \
+	X(DROP_NO_ROOM, "drop_no_room", DROP, "no headroom for the outer header")                  \
+	X(DROP_MALFORMED, "drop_malformed", DROP, "for a service, but headers are cut or lying")
+
+enum verdict {
+#define X(name, text, action, meaning) VERDICT_##name,
+	VERDICTS(X)
+#undef X
+	VERDICT__COUNT,
+};
+
+#endif
