@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef EBB_CONFIG_H
+#define EBB_CONFIG_H
+/*
+ * config: the configuration as it was written, checked and never changed afterwards.
+ *
+ * config_load() reads a YAML file through libcyaml, checks it as a whole, and gives either a `struct config` in which
+ * every reference is resolved to an index and every default is filled in, or the list of what is wrong as
+ * "FILE:LINE:COLUMN: what, and what was allowed". Bounds: a file of at most CONFIG_BYTES_MAX, at most the counts of
+ * maps/types.h. All of it is one allocation group, freed by config_free().
+ *
+ * Units: durations are seconds as double (`_s`), ratios are in [0,1]. Addresses are 16 bytes (maps/types.h).
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "controller/err.h"
+#include "maps/service.h"
+#include "maps/types.h"
+
+#define CONFIG_BYTES_MAX (16 * 1024 * 1024)
+#define CONFIG_NAME_MAX	 63 /* bytes of a backend's, service's or pool's name: [A-Za-z0-9._-] */
+#define CONFIG_ERRORS_MAX 20
+
+enum config_xdp_mode {
+	CONFIG_XDP_AUTO,
+	CONFIG_XDP_NATIVE,
+	CONFIG_XDP_GENERIC,
+	CONFIG_XDP__COUNT,
+};
+
+enum config_probe_type {
+	CONFIG_PROBE_NONE, /* judged by other signals; starts healthy */
+	CONFIG_PROBE_TCP,
+	CONFIG_PROBE_HTTP,
+	CONFIG_PROBE_HTTPS,
+	CONFIG_PROBE__COUNT,
+};
+
+struct config_interface {
+	char *name; /* at most IFNAMSIZ - 1 bytes */
+	enum config_xdp_mode mode;
+};
+
+struct config_edge {
+	char *name;
+	struct config_interface *interfaces;
+	uint32_t interface_count;
+	uint64_t hash_seed;
+	bool has_source_ipv4, has_source_ipv6; /* else: the egress interface's address */
+	struct address source_ipv4, source_ipv6;
+	uint32_t flows;	   /* entries of the flow table, a power of two; default 1048576 */
+	uint32_t backends; /* capacity of the backends map; default 16384 */
+	uint32_t slots;	   /* capacity of the slots map over all pools; default: what the pools need, times two */
+};
+
+struct config_probe {
+	enum config_probe_type type;
+	uint16_t port;	/* host order; 0 is refused unless type is none */
+	char *path;	/* HTTP; default "/" */
+	char *host;	/* HTTP Host header; default: the address */
+	double interval_s, timeout_s;
+	uint32_t rise, fall, fall_timeouts;
+};
+
+struct config_health {
+	double tick_s, observe_s, down_s, up_s;
+	double evidence;	 /* k */
+	double bad, good;	 /* 0.50, 0.95: r at or below is 0, at or above is 1 */
+	struct config_probe probe;
+};
+
+struct config_backend {
+	char *name;
+	struct address address;
+	double capacity; /* > 0 */
+	double weight;	 /* [0,1], default 1 */
+	uint32_t region; /* index into config.regions */
+};
+
+struct config_region { /* "provider/region" is its full name */
+	char *name;	    /* "eu-central-1" */
+	char *full_name;    /* "aws/eu-central-1" */
+	uint32_t provider;  /* index */
+	uint32_t first_backend, backend_count; /* config.backends is ordered by region */
+};
+
+struct config_provider {
+	char *name;
+};
+
+struct config_tier {
+	uint32_t *regions; /* indices into config.regions */
+	uint32_t region_count;
+};
+
+struct config_pool {
+	char *name;
+	uint32_t slots;	 /* 1..POOL_SLOTS_MAX; default 65536 */
+	struct config_tier *tiers;
+	uint32_t tier_count;
+	enum track track; /* default by encapsulation: moved for gue, always for ipip and l2 */
+	bool has_track;
+	double settle_s;  /* default 3600; INFINITY: never */
+	struct config_health health; /* config.health with the pool's own values over it */
+	bool auto_shift;
+};
+
+struct config_service {
+	char *name;
+	struct address address; /* masked, if a prefix */
+	bool is_prefix;
+	uint8_t prefix_length; /* in the address' own family: 0..32 or 0..128 */
+	uint16_t port;	       /* host order; 0: any */
+	uint8_t protocol;      /* IPPROTO_TCP, IPPROTO_UDP; 0: both (two entries in the map) */
+	uint32_t pool;
+	enum affinity affinity;
+	enum encap encap;
+	uint8_t quic_server_id_length;
+	bool checksum_zero; /* outer UDP checksum over IPv6 */
+};
+
+struct config {
+	struct config_edge edge;
+	struct config_health health;
+	struct config_provider *providers;
+	uint32_t provider_count;
+	struct config_region *regions;
+	uint32_t region_count;
+	struct config_backend *backends; /* ordered by region */
+	uint32_t backend_count;
+	struct config_pool *pools;
+	uint32_t pool_count;
+	struct config_service *services;
+	uint32_t service_count;
+	char *http_listen; /* "127.0.0.1:9619"; NULL: no HTTP */
+	void *memory;	   /* what config_free() frees */
+};
+
+/* What is wrong with a file: up to CONFIG_ERRORS_MAX lines "FILE:LINE:COLUMN: text". */
+struct config_errors {
+	char *lines[CONFIG_ERRORS_MAX];
+	uint32_t count;
+};
+
+/* 0 and *ret_config, or -errno (-EINVAL: see `errors`; -ENOENT, -EACCES, -EFBIG, -ENOMEM also leave a line). */
+EBB_MUST_CHECK int config_load(const char *path, struct config_errors *errors, struct config **ret_config);
+/* The same from memory; `name` stands for the file in messages. For tests and fuzzing. */
+EBB_MUST_CHECK int config_load_bytes(const char *name, const char *bytes, size_t length,
+				     struct config_errors *errors, struct config **ret_config);
+void config_free(struct config *config);
+void config_errors_print(const struct config_errors *errors, FILE *to);
+void config_errors_free(struct config_errors *errors);
+
+/* "10.1.0.11" or "fd00::1" to 16 bytes; -EINVAL. */
+EBB_MUST_CHECK int address_parse(const char *text, struct address *ret_address);
+/* `to` holds at least INET6_ADDRSTRLEN (46) bytes; IPv4-mapped prints as IPv4. Returns `to`. */
+char *address_format(const struct address *address, char *to);
+bool address_is_ipv4(const struct address *address);
+
+#endif
