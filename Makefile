@@ -48,7 +48,7 @@ BENCH    := $(patsubst tests/bench/%.c,build/tests/bench/%,$(wildcard tests/benc
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: build/ebbd build/ebb
+all: build/libebb.a $(BPF_SKEL) $(if $(wildcard controller/ebbd.c),build/ebbd) $(if $(CLI_OBJ),build/ebb)
 
 # --- BPF: object, then skeleton. User-space kernel headers only, so a build does not depend on the
 # running kernel; what a kernel struct is needed for is declared with preserve_access_index.
