@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef EBB_MODEL_H
+#define EBB_MODEL_H
+/*
+ * model: the running thing. Built from a configuration, fed with probe results, next hops and an operator's wishes, it
+ * ticks, and after each tick every pool has the table that its slots ought to show.
+ *
+ * No I/O, no clock, no logging: `now` is an argument, transitions come out as `struct model_event`, and the tables of the
+ * data plane are read only when a model is built (adoption by name); publish.c brings them to what the model says.
+ *
+ * Health belongs to a backend, not to its place in a pool. A pool may override health settings; two pools that hold the
+ * same region with different ones are refused, since one backend can have only one health.
+ *
+ * Invariants: a backend's id is BACKEND_NONE only if the data plane has no room for it (refused at build); ids are
+ * stable over restarts and reloads by name; a pool's `primaries` name only backends of this model; the effective
+ * capacity of a backend that is drained, in maintenance or that never had a next hop is 0.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "controller/config.h"
+#include "controller/err.h"
+#include "controller/mono.h"
+#include "maps/backend.h"
+#include "maps/service.h"
+#include "maps/slot.h"
+
+struct health;		/* health.h: one backend's evidence and smoothing */
+struct model_core;	/* model.c: what a pool needs between two ticks */
+struct dataplane_tables; /* dataplane.h: read by model_build() alone */
+struct dataplane_sizes;
+
+enum model_admin_health {
+	MODEL_ADMIN_HEALTH_AUTO,
+	MODEL_ADMIN_HEALTH_UP,	 /* 1, whatever the probes say */
+	MODEL_ADMIN_HEALTH_DOWN, /* 0 */
+	MODEL_ADMIN_HEALTH__COUNT,
+};
+
+enum model_nexthop {
+	MODEL_NEXTHOP_PENDING,	/* asked, no answer yet: counts as usable */
+	MODEL_NEXTHOP_RESOLVED,
+	MODEL_NEXTHOP_LOST,	/* had one, keeps sending to the last MAC */
+	MODEL_NEXTHOP_FAILED,	/* never had one: unusable */
+	MODEL_NEXTHOP__COUNT,
+};
+
+/* What holds a weight below its part of the capacity. The first that applies. */
+enum model_limit {
+	MODEL_LIMIT_NONE,
+	MODEL_LIMIT_STATE,    /* drain or maint */
+	MODEL_LIMIT_NEXTHOP,  /* never resolved */
+	MODEL_LIMIT_HEALTH,   /* health below 1 */
+	MODEL_LIMIT_WEIGHT,   /* configured or set by an operator below 1 */
+	MODEL_LIMIT_TIER,     /* a tier before it takes all */
+	MODEL_LIMIT_SLEW,     /* its group's share may not move faster */
+	MODEL_LIMIT_HEADROOM, /* receiver is full */
+	MODEL_LIMIT_SHIFT,
+	MODEL_LIMIT_EJECTION, /* more must not be ejected automatically */
+	MODEL_LIMIT_PANIC,    /* last good weights are held, or capacity alone decides */
+	MODEL_LIMIT_FREEZE,
+	MODEL_LIMIT__COUNT,
+};
+
+extern const char *const model_state_names[BACKEND_STATE__COUNT];	    /* "free", "ready", … */
+extern const char *const model_admin_health_names[MODEL_ADMIN_HEALTH__COUNT]; /* "auto", "up", "down" */
+extern const char *const model_nexthop_names[MODEL_NEXTHOP__COUNT];
+extern const char *const model_limit_names[MODEL_LIMIT__COUNT];
+
+struct model_provider {
+	char name[CONFIG_NAME_MAX + 1];
+};
+
+struct model_region {
+	char name[CONFIG_NAME_MAX + 1];
+	char full_name[2 * CONFIG_NAME_MAX + 2]; /* "aws/eu-central-1" */
+	uint32_t provider;
+	uint32_t first_backend, backend_count; /* of the configured ones; those that leave stand at the end */
+};
+
+struct model_backend {
+	char name[CONFIG_NAME_MAX + 1];
+	uint16_t id; /* index into the maps */
+	uint32_t region;
+	struct address address;
+	double capacity;	/* > 0 */
+	double config_weight;	/* [0,1] */
+	double admin_weight;	/* [0,1], times config_weight; 1: not set */
+	enum backend_state state; /* READY, DRAIN or MAINT: by operator, or DRAIN because it leaves */
+	enum model_admin_health admin_health;
+	enum model_nexthop nexthop;
+	struct mono_ns nexthop_since;
+	double health;		/* [0,1]: what weights are made of, after admin_health */
+	bool hard_down;		/* by the health machine */
+	bool known;		/* there was evidence at least once */
+	bool leaving;		/* gone from the configuration, drains until `leave_at` */
+	struct mono_ns leave_at;
+	uint32_t pool_count;	/* of how many pools it is a member */
+	uint32_t slots;		/* over all pools, wanted */
+};
+
+/* A region's place in a pool. */
+struct model_group {
+	uint32_t region;
+	uint32_t tier;
+	uint32_t first_member, member_count;
+	double capacity;     /* sum */
+	double effective;    /* sum of capacity x health x weight */
+	double availability; /* [0,1]: min(1, 1.4 x effective / capacity) */
+	double share;	     /* [0,1] of the pool, as published */
+	enum model_limit limited_by;
+};
+
+struct model_member {
+	uint32_t backend;
+	uint32_t group;
+	double weight; /* [0,1] of the pool, as computed in the last tick */
+	double share;  /* [0,1]: slots / pool slots */
+	uint32_t slots;
+	enum model_limit limited_by;
+};
+
+struct model_pool {
+	char name[CONFIG_NAME_MAX + 1];
+	uint32_t id;	    /* index into `pools` */
+	uint32_t slot_base; /* range in `slots` */
+	uint32_t slot_count;
+	enum track track;
+	double settle_s;
+	struct model_group *groups; /* ordered by tier */
+	uint32_t group_count, tier_count;
+	struct model_member *members; /* ordered by group */
+	uint32_t member_count;
+	bool empty;	   /* no member can take anything: drops */
+	bool frozen;
+	bool panic;
+	uint64_t generation; /* counts tables: goes up when `primaries` changed */
+	uint64_t digest;     /* of the wanted table */
+	uint64_t moved;	     /* slots that changed owner since the start */
+	uint32_t unsettled;  /* filled in by publish.c */
+	struct mono_ns published; /* when `primaries` last changed */
+	uint16_t *primaries; /* slot_count ids: the wanted table */
+	uint16_t *homes;     /* slot_count ids: the table when all is healthy */
+	struct model_core *core;
+};
+
+struct model_service {
+	char name[CONFIG_NAME_MAX + 1];
+	uint16_t id; /* index into service_stats */
+	uint32_t pool;
+	struct config_service config; /* its strings belong to the configuration */
+};
+
+enum model_event_kind {
+	MODEL_EVENT_BACKEND_DOWN, /* hard down */
+	MODEL_EVENT_BACKEND_UP,	  /* came back from it */
+	MODEL_EVENT_BACKEND_STATE,
+	MODEL_EVENT_BACKEND_WEIGHT,
+	MODEL_EVENT_BACKEND_HEALTH, /* an operator's override */
+	MODEL_EVENT_BACKEND_ADDED,
+	MODEL_EVENT_BACKEND_LEAVING,
+	MODEL_EVENT_BACKEND_GONE,
+	MODEL_EVENT_NEXTHOP,
+	MODEL_EVENT_GROUP, /* crossed 71 %, 35 %, 25 % availability */
+	MODEL_EVENT_POOL_EMPTY,
+	MODEL_EVENT_POOL_FILLED,
+	MODEL_EVENT_POOL_PANIC,
+	MODEL_EVENT_POOL_CALM,
+	MODEL_EVENT_TABLE, /* slots moved */
+	MODEL_EVENT__COUNT,
+};
+
+extern const char *const model_event_names[MODEL_EVENT__COUNT]; /* "backend-down", … */
+
+struct model_event {
+	enum model_event_kind kind;
+	struct mono_ns at;
+	char pool[CONFIG_NAME_MAX + 1];	    /* empty: none */
+	char subject[2 * CONFIG_NAME_MAX + 2]; /* backend or region */
+	char detail[128];		    /* logfmt: "from=ready to=drain" */
+};
+
+typedef void (*model_event_fn)(void *ctx, const struct model_event *event);
+
+struct model {
+	const struct config *config; /* outlives the model */
+	struct model_provider *providers;
+	uint32_t provider_count;
+	struct model_region *regions;
+	uint32_t region_count;
+	struct model_backend *backends; /* configured ones first, in the configuration's order; then leaving ones */
+	uint32_t backend_count;
+	struct health *healths; /* one a backend, same index */
+	struct model_pool *pools;
+	uint32_t pool_count;
+	struct model_service *services;
+	uint32_t service_count;
+	struct mono_ns last_tick;
+	uint64_t ticks;
+	bool frozen; /* no table changes but hard-down ones */
+	model_event_fn on_event; /* may be NULL */
+	void *event_ctx;
+	struct model_index *index; /* backends by name and by id */
+};
+
+/*
+ * Builds a model. What `tables` holds under the same names is adopted: ids, health, slot ranges, slots. `former`
+ * (may be NULL) is the model that it replaces: health machines, admin states and tables carry over by name, and what is no longer
+ * configured leaves after `drain_s`. Nothing is written. -EINVAL, -ENOSPC (ids or slots run out), -ENOMEM, each
+ * with a sentence in `err`.
+ */
+EBB_MUST_CHECK int model_build(const struct config *config, const struct dataplane_tables *tables,
+			       const struct dataplane_sizes *sizes, const struct model *former,
+			       double drain_s, struct mono_ns now, struct err *err,
+			       struct model **ret_model);
+void model_free(struct model *model);
+
+/* Checks only what a model asks beyond config_load() (conflicting health settings, names cut alike). */
+EBB_MUST_CHECK int model_check(const struct config *config, struct err *err);
+
+/* Health, weights, publish decision, quotas, tables. Returns how many slots changed their wanted owner. */
+uint32_t model_tick(struct model *model, struct mono_ns now);
+
+/* `backend` is an index into model->backends. `took_s`: of the probe. */
+void model_probe_result(struct model *model, uint32_t backend, int outcome /* enum probe_outcome */,
+			double took_s, struct mono_ns now);
+void model_nexthop_result(struct model *model, uint32_t backend, bool resolved, struct mono_ns now);
+
+/* An operator's wishes; they take effect at the next tick, past smoothing and publish thresholds. */
+void model_backend_set_state(struct model *model, uint32_t backend, enum backend_state state,
+			     struct mono_ns now);
+EBB_MUST_CHECK int model_backend_set_weight(struct model *model, uint32_t backend, double weight,
+					    struct mono_ns now, struct err *err);
+void model_backend_set_health(struct model *model, uint32_t backend,
+			      enum model_admin_health health, struct mono_ns now);
+void model_freeze(struct model *model, bool frozen, struct mono_ns now);
+
+/* Index, or UINT32_MAX. Regions go by full name or, where it is unique, by their own. */
+uint32_t model_find_backend(const struct model *model, const char *name);
+uint32_t model_find_backend_id(const struct model *model, uint16_t id);
+uint32_t model_find_pool(const struct model *model, const char *name);
+uint32_t model_find_region(const struct model *model, const char *name);
+uint32_t model_find_service(const struct model *model, const char *name);
+/* The member of `pool` that is `backend`, or NULL. */
+struct model_member *model_member_of(const struct model_pool *pool, uint32_t backend);
+
+#endif
