@@ -34,8 +34,13 @@
 #define SANDBOXES_MAX	    1048576
 #define PORTS_MAX	    64 /* interfaces that packets may leave by */
 
+/* Sizes of maps whose size the configuration may set. */
+#define SLOTS_DEFAULT	    1048576
+#define BACKENDS_DEFAULT    16384
+#define FLOW_SETS_DEFAULT   131072 /* of 8 flows; always a power of two */
+
 struct address {
 	__u8 bytes[16]; /* network order, IPv4 as ::ffff:a.b.c.d */
-};
+} __attribute__((aligned(4))); /* so that BPF reads words */
 
 #endif
