@@ -42,9 +42,11 @@ CLI_OBJ  := $(patsubst %.c,build/%.o,$(wildcard controller/cli/*.c))
 SAN_OBJ  := $(LIB_SRC:%.c=build/san/%.o)
 UNIT     := $(patsubst tests/unit/%.c,build/tests/unit/%,$(wildcard tests/unit/test_*.c))
 PACKET   := $(patsubst tests/bpf/%.c,build/tests/bpf/%,$(wildcard tests/bpf/test_*.c))
+LABTOOL  := $(patsubst tests/net/%.c,build/tests/net/%,$(filter-out %.bpf.c,$(wildcard tests/net/*.c))) \
+	    build/tests/net/pass.bpf.o
 BENCH    := $(patsubst tests/bench/%.c,build/tests/bench/%,$(wildcard tests/bench/bench_*.c))
 
-.PHONY: all test test-unit test-bpf test-net bench install clean
+.PHONY: all test test-unit test-bpf test-net lab-tools bench install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -97,21 +99,38 @@ build/tests/bpf/%: tests/bpf/%.c build/libebb.a $(BPF_SKEL)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(EBB_CFLAGS) -MMD -MP -o $@ $< build/libebb.a $(LDLIBS) -lcmocka
 
+build/tests/net/%.bpf.o: tests/net/%.bpf.c
+	$(call say,BPF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(BPF_CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
+
+build/tests/net/%: tests/net/%.c
+	$(call say,TOOL,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -D_GNU_SOURCE -I. -std=gnu11 $(WARN) $(CFLAGS) -MMD -MP -o $@ $< -lm
+
 build/tests/bench/%: tests/bench/%.c build/libebb.a $(BPF_SKEL)
 	$(call say,BENCH,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(EBB_CFLAGS) -MMD -MP -o $@ $< build/libebb.a $(LDLIBS)
 
-test: test-unit test-bpf test-net
+# Every test runs, whatever became of the one before; the exit status is of all.
+RUN_ALL = failed=0; for t in $(1); do echo "== $$t"; $$t || { echo "!! $$t: exit $$?"; failed=1; }; done; exit $$failed
+
+test:
+	$(Q)$(MAKE) -k test-unit test-bpf test-net
 
 test-unit: $(UNIT)
-	$(Q)for t in $^; do echo "== $$t"; $$t || exit 1; done
+	$(Q)$(call RUN_ALL,$^)
 
 test-bpf: $(PACKET)
-	$(Q)for t in $^; do echo "== $$t"; $$t || exit 1; done
+	$(Q)$(call RUN_ALL,$^)
 
-test-net: all
-	$(Q)for t in tests/net/test_*.sh; do echo "== $$t"; $$t || exit 1; done
+test-net: all lab-tools
+	$(Q)$(call RUN_ALL,$(wildcard tests/net/test_*.sh))
+
+# What the lab needs besides ebb itself: clients, servers, a program that passes everything.
+lab-tools: $(LABTOOL)
 
 bench: all $(BENCH)
 	$(Q)for b in $(BENCH); do $$b || exit 1; done
