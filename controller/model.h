@@ -20,13 +20,15 @@
 
 #include "controller/config.h"
 #include "controller/err.h"
+#include "controller/health.h"
 #include "controller/mono.h"
+#include "controller/weight.h"
 #include "maps/backend.h"
 #include "maps/service.h"
 #include "maps/slot.h"
 
-struct health;		/* health.h: one backend's evidence and smoothing */
-struct model_core;	/* model.c: what a pool needs between two ticks */
+struct slots;		 /* slots.h */
+struct model_index;	 /* model_index.c: backends by name and by id */
 struct dataplane_tables; /* dataplane.h: read by model_build() alone */
 struct dataplane_sizes;
 
@@ -45,27 +47,9 @@ enum model_nexthop {
 	MODEL_NEXTHOP__COUNT,
 };
 
-/* What holds a weight below its part of the capacity. The first that applies. */
-enum model_limit {
-	MODEL_LIMIT_NONE,
-	MODEL_LIMIT_STATE,    /* drain or maint */
-	MODEL_LIMIT_NEXTHOP,  /* never resolved */
-	MODEL_LIMIT_HEALTH,   /* health below 1 */
-	MODEL_LIMIT_WEIGHT,   /* configured or set by an operator below 1 */
-	MODEL_LIMIT_TIER,     /* a tier before it takes all */
-	MODEL_LIMIT_SLEW,     /* its group's share may not move faster */
-	MODEL_LIMIT_HEADROOM, /* receiver is full */
-	MODEL_LIMIT_SHIFT,
-	MODEL_LIMIT_EJECTION, /* more must not be ejected automatically */
-	MODEL_LIMIT_PANIC,    /* last good weights are held, or capacity alone decides */
-	MODEL_LIMIT_FREEZE,
-	MODEL_LIMIT__COUNT,
-};
-
 extern const char *const model_state_names[BACKEND_STATE__COUNT];	    /* "free", "ready", … */
 extern const char *const model_admin_health_names[MODEL_ADMIN_HEALTH__COUNT]; /* "auto", "up", "down" */
 extern const char *const model_nexthop_names[MODEL_NEXTHOP__COUNT];
-extern const char *const model_limit_names[MODEL_LIMIT__COUNT];
 
 struct model_provider {
 	char name[CONFIG_NAME_MAX + 1];
@@ -108,7 +92,7 @@ struct model_group {
 	double effective;    /* sum of capacity x health x weight */
 	double availability; /* [0,1]: min(1, 1.4 x effective / capacity) */
 	double share;	     /* [0,1] of the pool, as published */
-	enum model_limit limited_by;
+	enum weight_limit limited_by;
 };
 
 struct model_member {
@@ -117,7 +101,7 @@ struct model_member {
 	double weight; /* [0,1] of the pool, as computed in the last tick */
 	double share;  /* [0,1]: slots / pool slots */
 	uint32_t slots;
-	enum model_limit limited_by;
+	enum weight_limit limited_by;
 };
 
 struct model_pool {
@@ -126,7 +110,8 @@ struct model_pool {
 	uint32_t slot_base; /* range in `slots` */
 	uint32_t slot_count;
 	enum track track;
-	double settle_s;
+	bool has_track;
+	double settle_s; /* INFINITY: never */
 	struct model_group *groups; /* ordered by tier */
 	uint32_t group_count, tier_count;
 	struct model_member *members; /* ordered by group */
@@ -138,10 +123,29 @@ struct model_pool {
 	uint64_t digest;     /* of the wanted table */
 	uint64_t moved;	     /* slots that changed owner since the start */
 	uint32_t unsettled;  /* filled in by publish.c */
-	struct mono_ns published; /* when `primaries` last changed */
+	struct mono_ns published_at; /* when `primaries` last changed */
 	uint16_t *primaries; /* slot_count ids: the wanted table */
 	uint16_t *homes;     /* slot_count ids: the table when all is healthy */
-	struct model_core *core;
+
+	/* what publish.c takes: slots whose entry may differ from `primaries` and `homes` */
+	bool changed_all;
+	uint32_t *changed; /* indices, room for slot_count */
+	uint32_t changed_count;
+	uint32_t seed_base, seed_count; /* the same pool's range of another size, to take owners from; count 0: none */
+	bool fresh;			/* the range holds nothing of this pool yet */
+
+	/* what stays between ticks */
+	struct slots *slots;
+	struct weight_state *weights;
+	struct weight_params weight_params;
+	struct weight_backend *inputs;		/* one a member */
+	struct weight_backend_result *results;	/* one a member */
+	struct weight_group *tiers;		/* one a group */
+	struct weight_group_result *group_results; /* one a group */
+	struct weight_shift *shifts;		/* in force; room for one a group */
+	uint32_t shift_count;
+	double *published; /* one a member: weights that `primaries` were made of */
+	bool forced;	   /* make the table anew at the next tick, whatever rule 8 says */
 };
 
 struct model_service {
@@ -201,6 +205,9 @@ struct model {
 	model_event_fn on_event; /* may be NULL */
 	void *event_ctx;
 	struct model_index *index; /* backends by name and by id */
+	struct health_params *health_params; /* one a region */
+	const struct config_health **health_configs; /* one a region: whose probe settings apply */
+	double *scratch; /* one a backend */
 };
 
 /*
@@ -218,11 +225,11 @@ void model_free(struct model *model);
 /* Checks only what a model asks beyond config_load() (conflicting health settings, names cut alike). */
 EBB_MUST_CHECK int model_check(const struct config *config, struct err *err);
 
-/* Health, weights, publish decision, quotas, tables. Returns how many slots changed their wanted owner. */
+/* Health, weights, publish decision, tables. Returns how many slots changed their wanted owner. */
 uint32_t model_tick(struct model *model, struct mono_ns now);
 
 /* `backend` is an index into model->backends. `took_s`: of the probe. */
-void model_probe_result(struct model *model, uint32_t backend, int outcome /* enum probe_outcome */,
+void model_probe_result(struct model *model, uint32_t backend, enum probe_outcome outcome,
 			double took_s, struct mono_ns now);
 void model_nexthop_result(struct model *model, uint32_t backend, bool resolved, struct mono_ns now);
 
