@@ -25,7 +25,7 @@ EBB_CFLAGS := -std=gnu11 $(WARN) $(CFLAGS) -ffp-contract=off -fno-strict-aliasin
 LDLIBS    := $(shell pkg-config --libs $(PKGS)) -lev -lelf -lz -lm -lpthread
 SAN       := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 	     -fno-omit-frame-pointer
-BPF_CFLAGS := -std=gnu11 -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror \
+BPF_CFLAGS := -std=gnu11 -O2 -g -target bpf -mcpu=v3 -fno-strict-aliasing -Wall -Wextra -Werror \
 	      -Wno-unused-parameter -Wno-address-of-packed-member -I. \
 	      -idirafter /usr/include/$(shell $(CC) -dumpmachine)
 

@@ -1,19 +1,134 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "maps/maps.bpf.h"
+/*
+ * xdp_lb: the edge's program. A packet's way is the order of the includes:
+ *
+ *   parse.h    frame -> packet                   passes what is not IP
+ *   service.h  packet -> service                 passes what is for none
+ *   key.h      packet, service -> hashes
+ *   slot.h     hashes -> backend, hops           flow.h remembers flows of slots that moved
+ *   outer.h    backend -> outer headers, sent
+ *
+ * Each stage returns an enum verdict, whose zero is "go on". The one exit below counts it and maps
+ * it to an XDP action. A frame is not touched before all that can refuse it has been asked, except
+ * for lack of headroom.
+ *
+ * Loaded for multi-buffer packets ("xdp.frags"): headers lie in the linear part, lengths count all
+ * buffers.
+ */
+#include "bpf/parse.h"
+#include "bpf/service.h"
+#include "bpf/key.h"
+#include "bpf/slot.h"
+#include "bpf/outer.h"
 
-/* Number of entries of `flows` - 1; the number is a power of two. Set before load. */
-const volatile __u32 flow_set_mask = FLOW_SETS_DEFAULT - 1;
+static __always_inline void count_forward(const struct service *service, const struct route *route,
+					  const struct packet *packet)
+{
+	__u32 id = service->id, backend = route->id;
+	struct service_stats *of_service = bpf_map_lookup_elem(&service_stats, &id);
+	struct backend_stats *of_backend = bpf_map_lookup_elem(&backend_stats, &backend);
+	bool is_syn = packet_is_syn(packet);
+
+	if (of_service) {
+		of_service->packets++;
+		of_service->bytes += packet->length;
+		of_service->new_flows += is_syn;
+	}
+	if (of_backend) {
+		of_backend->packets++;
+		of_backend->bytes += packet->length;
+		of_backend->new_flows += is_syn;
+		of_backend->kept += route->kept;
+	}
+}
+
+static __always_inline void count_drop(const struct service *service)
+{
+	__u32 id = service->id;
+	struct service_stats *stats = bpf_map_lookup_elem(&service_stats, &id);
+
+	if (stats)
+		stats->dropped++;
+}
+
+/* The packet is for `service`: it is forwarded or dropped. */
+static __always_inline enum verdict serve(struct xdp_md *ctx, const struct settings *settings,
+					  const struct packet *packet,
+					  const struct service *service)
+{
+	struct route route = {};
+	enum verdict verdict;
+	struct key key;
+
+	if (packet->l4_bad)
+		return VERDICT_DROP_MALFORMED;
+	key_of(settings, service, packet, &key);
+	verdict = slot_route(service, packet, &key, &route);
+	if (verdict != VERDICT_CONTINUE)
+		return verdict;
+	verdict = outer_forward(ctx, packet, service, &key, &route);
+	if (verdict == VERDICT_FORWARD_TX || verdict == VERDICT_FORWARD_REDIRECT)
+		count_forward(service, &route, packet);
+	return verdict;
+}
+
+static __always_inline enum verdict handle(struct xdp_md *ctx)
+{
+	const struct settings *in_force;
+	const struct service *service;
+	struct packet packet;
+	enum verdict verdict;
+	__u32 zero = 0;
+
+	in_force = bpf_map_lookup_elem(&settings, &zero);
+	if (!in_force || in_force->layout != MAPS_LAYOUT)
+		return VERDICT_PASS_UNCONFIGURED;
+	verdict = parse(ctx, &packet);
+	if (verdict != VERDICT_CONTINUE)
+		return verdict;
+	if (!packet_has_ports(&packet))
+		return VERDICT_PASS_NOT_OURS;
+	service = service_of(in_force, &packet);
+	if (!service)
+		return VERDICT_PASS_NOT_OURS;
+	verdict = serve(ctx, in_force, &packet, service);
+	if (verdict != VERDICT_FORWARD_TX && verdict != VERDICT_FORWARD_REDIRECT)
+		count_drop(service);
+	return verdict;
+}
+
+static __always_inline void count_verdict(__u32 verdict, __u64 bytes)
+{
+	struct verdict_stats *stats = bpf_map_lookup_elem(&verdicts, &verdict);
+
+	if (stats) {
+		stats->packets++;
+		stats->bytes += bytes;
+	}
+}
 
 SEC("xdp.frags")
 int xdp_lb(struct xdp_md *ctx)
 {
-	__u32 key = VERDICT_PASS_NOT_OURS;
-	struct verdict_stats *stats = bpf_map_lookup_elem(&verdicts, &key);
+	/* Of a multi-buffer frame: its linear part. */
+	__u64 bytes = (void *)(long)ctx->data_end - (void *)(long)ctx->data;
+	enum verdict verdict = handle(ctx);
+	int action = XDP_PASS;
 
-	if (stats)
-		stats->packets += flow_set_mask != 0;
-	bpf_tail_call(ctx, &next, 0);
-	return XDP_PASS;
+	count_verdict(verdict, bytes);
+	switch (verdict) {
+#define X(name, text, act, meaning)                                                                \
+	case VERDICT_##name:                                                                       \
+		action = XDP_##act;                                                                \
+		break;
+		VERDICTS(X)
+#undef X
+	case VERDICT__COUNT:
+		break;
+	}
+	if (action == XDP_PASS)
+		bpf_tail_call(ctx, &next, 0);
+	return action;
 }
 
 char _license[] SEC("license") = "GPL";

@@ -10,10 +10,14 @@
 
 #define FLOW_WAYS 8
 
+#define FLOW_SEEN_TIME	 0x3fff /* coarse time of the last packet: jiffies / 512 */
+#define FLOW_SEEN_AGAIN	 0x4000 /* more than the first packet was seen */
+#define FLOW_SEEN_CLOSED 0x8000 /* FIN or RST was seen */
+
 struct flow {
 	__u32 fingerprint; /* of the keyed flow hash; the set index takes other bits of it */
 	__u16 backend;	   /* BACKEND_NONE: free */
-	__u16 seen;	   /* coarse time of the last packet; its top bit: FIN or RST was seen */
+	__u16 seen;	   /* FLOW_SEEN_* */
 } __attribute__((aligned(8)));
 static_assert(sizeof(struct flow) == 8, "flow");
 

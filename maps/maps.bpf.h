@@ -4,10 +4,10 @@
 /*
  * maps: the maps of xdp_lb by their pin names. BPF side only.
  *
- * What the controller writes lies in mmap-able arrays: it stores, the next packet sees it. Being mmap-able also
- * aligns entry 0 to a page, so entries of 64 bytes are cache lines. Sizes of `slots`, `flows`, `backends`,
- * `backend_names` and `backend_stats` are defaults; the controller sets them before load, and
- * `flow_set_mask` (read-only data) with `flows`.
+ * What the controller writes lies in mmap-able arrays: it stores, the next packet sees it. Being
+ * mmap-able also aligns entry 0 to a page, so entries of 64 bytes are cache lines. Sizes of
+ * `slots`, `flows`, `backends`, `backend_names` and `backend_stats` are defaults; the controller
+ * sets them before load, and `flow_set_mask` (read-only data) with `flows`.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -74,7 +74,8 @@ struct {
 	__type(value, __u32);
 } ports SEC(".maps");
 
-/* Entry 0: an XDP program (loaded for multi-buffer, "xdp.frags") that gets what is for no service. */
+/* Entry 0: an XDP program (loaded for multi-buffer, "xdp.frags") that gets what is for no service.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
 	__uint(max_entries, 1);

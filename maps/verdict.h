@@ -11,12 +11,16 @@
 	X(CONTINUE, "continue", PASS, "no verdict yet (never counted)")                            \
 	X(PASS_NOT_IP, "pass_not_ip", PASS, "neither IPv4 nor IPv6")                               \
 	X(PASS_NOT_OURS, "pass_not_ours", PASS, "for no service")                                  \
+	X(PASS_UNCONFIGURED, "pass_unconfigured", PASS, "no settings of our layout are written")    \
 	X(PASS_MALFORMED, "pass_malformed", PASS, "headers cut or lying; not for us to judge")     \
+	X(PASS_HEADER_CHAIN, "pass_header_chain", PASS, "more IPv6 extension headers than we follow") \
 	X(FORWARD_TX, "forward_tx", TX, "encapsulated, sent by the interface it came in on")       \
 	X(FORWARD_REDIRECT, "forward_redirect", REDIRECT, "encapsulated, sent by another interface") \
 	X(DROP_EMPTY_POOL, "drop_empty_pool", DROP, "the service's pool has no backend")           \
 	X(DROP_NO_BACKEND, "drop_no_backend", DROP, "the slot names no usable backend")            \
 	X(DROP_NO_NEXTHOP, "drop_no_nexthop", DROP, "the backend's next hop is not resolved")      \
+	X(DROP_NO_PORT, "drop_no_port", DROP, "the next hop's interface is not in `ports`")        \
+	X(DROP_TOO_BIG, "drop_too_big", DROP, "does not fit the path to the backend")              \
 	X(DROP_NO_ROOM, "drop_no_room", DROP, "no headroom for the outer header")                  \
 	X(DROP_MALFORMED, "drop_malformed", DROP, "for a service, but headers are cut or lying")
 
