@@ -45,6 +45,7 @@ struct control_limits {
  *   EINVAL                         usage       the request makes no sense; say what was allowed
  *   ENOMEM, EIO, EFAULT, EPROTO    internal    ebb's own fault
  *   any other                      refused     understood, and not done (EPERM, EBUSY, EEXIST, ENOTSUP, ERANGE ...)
+ * A handler runs on the loop and must not block; it must not free the control.
  */
 typedef int (*control_handler_fn)(void *ctx, const json_t *params, json_t **ret_result,
 				  struct err *err);
@@ -52,6 +53,7 @@ typedef int (*control_handler_fn)(void *ctx, const json_t *params, json_t **ret_
 enum control_kind {
 	CONTROL_READ,	 /* changes nothing */
 	CONTROL_CHANGES, /* one log line a call: who, what, outcome */
+	CONTROL_CHURN,	 /* changes, but too often for the log: births and ends of sandboxes */
 	CONTROL_KIND__COUNT,
 };
 
