@@ -15,13 +15,19 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "controller/address.h"
 #include "controller/err.h"
 #include "maps/service.h"
 #include "maps/types.h"
 
 #define CONFIG_BYTES_MAX (16 * 1024 * 1024)
-#define CONFIG_NAME_MAX	 63 /* bytes of a backend's, service's or pool's name: [A-Za-z0-9._-] */
+#define CONFIG_NAME_MAX	 63 /* bytes of a backend's or service's name: [A-Za-z0-9._-] */
+#define CONFIG_SHORT_NAME_MAX 31 /* of a provider's, region's or pool's: what the maps can hold */
 #define CONFIG_ERRORS_MAX 20
+#define CONFIG_FLOWS_MAX 67108864
+#define CONFIG_PROVIDERS_MAX 256
+#define CONFIG_REGIONS_MAX 4096
+#define CONFIG_TIERS_MAX 16 /* of one pool */
 
 enum config_xdp_mode {
 	CONFIG_XDP_AUTO,
@@ -53,6 +59,7 @@ struct config_edge {
 	uint32_t flows;	   /* entries of the flow table, a power of two; default 1048576 */
 	uint32_t backends; /* capacity of the backends map; default 16384 */
 	uint32_t slots;	   /* capacity of the slots map over all pools; default: what the pools need, times two */
+	uint32_t icmp_rate_pps; /* "too big" answers a second and CPU; 0: none; default 1000 */
 };
 
 struct config_probe {
@@ -68,7 +75,19 @@ struct config_health {
 	double tick_s, observe_s, down_s, up_s;
 	double evidence;	 /* k */
 	double bad, good;	 /* 0.50, 0.95: r at or below is 0, at or above is 1 */
+	double return_from;	 /* 0.10: a returning backend starts here */
+	double flap_penalty, flap_half_life_s, flap_hold, flap_release; /* 1000, 30 s, 2000, 750 */
 	struct config_probe probe;
+};
+
+/* How weights of a pool's groups may move: rules 2 to 8 of the design. Shares a second, as ratios. */
+struct config_weights {
+	double overprovisioning;		      /* 1.4 */
+	double slew_degraded, slew_dead, slew_rise;   /* 0.02, 0.20, 0.005 a second */
+	double dead_below, return_above, return_after_s; /* availability 0.25, 0.35; 60 s */
+	double eject_capacity, eject_groups;	      /* 0.30, 0.50 */
+	double panic_hold_s;			      /* 30 s */
+	double publish_change, publish_after_s;	      /* 0.02, 10 s */
 };
 
 struct config_backend {
@@ -88,6 +107,7 @@ struct config_region { /* "provider/region" is its full name */
 
 struct config_provider {
 	char *name;
+	uint32_t first_region, region_count; /* config.regions is ordered by provider */
 };
 
 struct config_tier {
@@ -104,6 +124,8 @@ struct config_pool {
 	bool has_track;
 	double settle_s;  /* default 3600; INFINITY: never */
 	struct config_health health; /* config.health with the pool's own values over it */
+	double drain_s; /* how long a backend that a reload removed keeps its flows; default 0 */
+	struct config_weights weights; /* config.weights with the pool's own values over it */
 	bool auto_shift;
 };
 
@@ -119,11 +141,13 @@ struct config_service {
 	enum encap encap;
 	uint8_t quic_server_id_length;
 	bool checksum_zero; /* outer UDP checksum over IPv6 */
+	bool sandbox_port;  /* a sandbox is (address, port), not an address */
 };
 
 struct config {
 	struct config_edge edge;
 	struct config_health health;
+	struct config_weights weights;
 	struct config_provider *providers;
 	uint32_t provider_count;
 	struct config_region *regions;
@@ -142,6 +166,7 @@ struct config {
 struct config_errors {
 	char *lines[CONFIG_ERRORS_MAX];
 	uint32_t count;
+	uint32_t more; /* that were found but not kept */
 };
 
 /* 0 and *ret_config, or -errno (-EINVAL: see `errors`; -ENOENT, -EACCES, -EFBIG, -ENOMEM also leave a line). */
@@ -152,11 +177,5 @@ EBB_MUST_CHECK int config_load_bytes(const char *name, const char *bytes, size_t
 void config_free(struct config *config);
 void config_errors_print(const struct config_errors *errors, FILE *to);
 void config_errors_free(struct config_errors *errors);
-
-/* "10.1.0.11" or "fd00::1" to 16 bytes; -EINVAL. */
-EBB_MUST_CHECK int address_parse(const char *text, struct address *ret_address);
-/* `to` holds at least INET6_ADDRSTRLEN (46) bytes; IPv4-mapped prints as IPv4. Returns `to`. */
-char *address_format(const struct address *address, char *to);
-bool address_is_ipv4(const struct address *address);
 
 #endif
