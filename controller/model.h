@@ -51,6 +51,16 @@ extern const char *const model_state_names[BACKEND_STATE__COUNT];	    /* "free",
 extern const char *const model_admin_health_names[MODEL_ADMIN_HEALTH__COUNT]; /* "auto", "up", "down" */
 extern const char *const model_nexthop_names[MODEL_NEXTHOP__COUNT];
 
+/* Of a group; with hysteresis, so that a log line a change is bearable. */
+enum model_level {
+	MODEL_LEVEL_WELL,     /* availability 1 */
+	MODEL_LEVEL_DEGRADED, /* spills; until 1 again */
+	MODEL_LEVEL_DEAD,     /* under 0.25; until 0.35 again */
+	MODEL_LEVEL__COUNT,
+};
+
+extern const char *const model_level_names[MODEL_LEVEL__COUNT];
+
 struct model_provider {
 	char name[CONFIG_NAME_MAX + 1];
 };
@@ -91,8 +101,11 @@ struct model_group {
 	double capacity;     /* sum */
 	double effective;    /* sum of capacity x health x weight */
 	double availability; /* [0,1]: min(1, 1.4 x effective / capacity) */
-	double share;	     /* [0,1] of the pool, as published */
+	double want;	     /* share before slew, headroom and panic */
+	double share;	     /* [0,1] of the pool */
+	double headroom;     /* largest share that it can carry */
 	enum weight_limit limited_by;
+	enum model_level level;
 };
 
 struct model_member {
@@ -144,7 +157,9 @@ struct model_pool {
 	struct weight_group_result *group_results; /* one a group */
 	struct weight_shift *shifts;		/* in force; room for one a group */
 	uint32_t shift_count;
+	double *now;	   /* one a member: weights of the last tick */
 	double *published; /* one a member: weights that `primaries` were made of */
+	bool adopted;	   /* `primaries` came from the maps, not from `slots` */
 	bool forced;	   /* make the table anew at the next tick, whatever rule 8 says */
 };
 
@@ -165,7 +180,7 @@ enum model_event_kind {
 	MODEL_EVENT_BACKEND_LEAVING,
 	MODEL_EVENT_BACKEND_GONE,
 	MODEL_EVENT_NEXTHOP,
-	MODEL_EVENT_GROUP, /* crossed 71 %, 35 %, 25 % availability */
+	MODEL_EVENT_GROUP, /* another level */
 	MODEL_EVENT_POOL_EMPTY,
 	MODEL_EVENT_POOL_FILLED,
 	MODEL_EVENT_POOL_PANIC,
@@ -208,6 +223,7 @@ struct model {
 	struct health_params *health_params; /* one a region */
 	const struct config_health **health_configs; /* one a region: whose probe settings apply */
 	double *scratch; /* one a backend */
+	const struct health **health_list; /* one a backend */
 };
 
 /*
@@ -249,6 +265,9 @@ uint32_t model_find_pool(const struct model *model, const char *name);
 uint32_t model_find_region(const struct model *model, const char *name);
 uint32_t model_find_service(const struct model *model, const char *name);
 /* The member of `pool` that is `backend`, or NULL. */
-struct model_member *model_member_of(const struct model_pool *pool, uint32_t backend);
+struct model_member *model_member_of(const struct model *model, const struct model_pool *pool,
+				     uint32_t backend);
+/* Counts `primaries` into the members' slots and shares; for model_build(). */
+void model_count_slots(struct model *model, struct model_pool *pool);
 
 #endif

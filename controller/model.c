@@ -1,0 +1,475 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * model: what happens to a built model: evidence in, ticks, an operator's wishes, events out. model_build.c makes one.
+ *
+ * A tick, in order: health of every backend; weights of every pool (weight.c, rules 1 to 7); whether they have moved
+ * enough (rule 8); if so the new table (slots.c) and the list of slots that differ, which publish.c then stores.
+ */
+#include "controller/model.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "controller/model_index.h"
+#include "controller/slots.h"
+
+#define TICK_MAX_S	  1.0 /* a daemon that slept does not make up for it in one jump */
+#define NEXTHOP_PENDING_S 2.0 /* this long an unanswered next hop counts as usable */
+
+const char *const model_state_names[] = {"free", "ready", "drain", "maint"};
+const char *const model_admin_health_names[] = {"auto", "up", "down"};
+const char *const model_nexthop_names[] = {"pending", "resolved", "lost", "failed"};
+const char *const model_level_names[] = {"well", "degraded", "dead"};
+const char *const model_event_names[] = {
+	"backend-down",	   "backend-up",   "backend-state", "backend-weight", "backend-health",
+	"backend-added",   "backend-leaving", "backend-gone", "nexthop",      "group",
+	"pool-empty",	   "pool-filled",  "pool-panic",    "pool-calm",      "table",
+};
+static_assert(sizeof(model_state_names) / sizeof(char *) == BACKEND_STATE__COUNT, "names");
+static_assert(sizeof(model_admin_health_names) / sizeof(char *) == MODEL_ADMIN_HEALTH__COUNT, "names");
+static_assert(sizeof(model_nexthop_names) / sizeof(char *) == MODEL_NEXTHOP__COUNT, "names");
+static_assert(sizeof(model_level_names) / sizeof(char *) == MODEL_LEVEL__COUNT, "names");
+static_assert(sizeof(model_event_names) / sizeof(char *) == MODEL_EVENT__COUNT, "names");
+
+__attribute__((format(printf, 6, 7))) static void
+emit(const struct model *m, enum model_event_kind kind, const char *pool, const char *subject,
+     struct mono_ns at, const char *fmt, ...)
+{
+	struct model_event event = {.kind = kind, .at = at};
+	va_list ap;
+
+	if (!m->on_event)
+		return;
+	snprintf(event.pool, sizeof(event.pool), "%s", pool);
+	snprintf(event.subject, sizeof(event.subject), "%s", subject);
+	va_start(ap, fmt);
+	vsnprintf(event.detail, sizeof(event.detail), fmt, ap);
+	va_end(ap);
+	m->on_event(m->event_ctx, &event);
+}
+
+/* --- looking things up */
+
+uint32_t model_find_backend(const struct model *m, const char *name)
+{
+	return model_index_name(m->index, name);
+}
+
+uint32_t model_find_backend_id(const struct model *m, uint16_t id)
+{
+	return model_index_id(m->index, id);
+}
+
+uint32_t model_find_pool(const struct model *m, const char *name)
+{
+	for (uint32_t i = 0; i < m->pool_count; i++)
+		if (!strcmp(m->pools[i].name, name))
+			return i;
+	return UINT32_MAX;
+}
+
+uint32_t model_find_region(const struct model *m, const char *name)
+{
+	uint32_t found = UINT32_MAX, matches = 0;
+
+	for (uint32_t i = 0; i < m->region_count; i++) {
+		if (!strcmp(m->regions[i].full_name, name))
+			return i;
+		if (!strcmp(m->regions[i].name, name)) {
+			found = i;
+			matches++;
+		}
+	}
+	return matches == 1 ? found : UINT32_MAX;
+}
+
+uint32_t model_find_service(const struct model *m, const char *name)
+{
+	for (uint32_t i = 0; i < m->service_count; i++)
+		if (!strcmp(m->services[i].name, name))
+			return i;
+	return UINT32_MAX;
+}
+
+struct model_member *model_member_of(const struct model *m, const struct model_pool *pool,
+				     uint32_t backend)
+{
+	const struct model_backend *b = &m->backends[backend];
+
+	if (b->leaving)
+		return NULL;
+	for (uint32_t g = 0; g < pool->group_count; g++)
+		if (pool->groups[g].region == b->region)
+			return &pool->members[pool->groups[g].first_member + backend -
+					      m->regions[b->region].first_backend];
+	return NULL;
+}
+
+/* --- evidence and wishes */
+
+void model_probe_result(struct model *m, uint32_t backend, enum probe_outcome outcome, double took_s,
+			struct mono_ns now)
+{
+	const struct model_backend *b = &m->backends[backend];
+
+	if (b->leaving)
+		return;
+	health_probe(&m->healths[backend], &m->health_params[b->region], outcome);
+}
+
+void model_nexthop_result(struct model *m, uint32_t backend, bool resolved, struct mono_ns now)
+{
+	struct model_backend *b = &m->backends[backend];
+	enum model_nexthop to = b->nexthop;
+
+	if (resolved)
+		to = MODEL_NEXTHOP_RESOLVED;
+	else if (b->nexthop == MODEL_NEXTHOP_RESOLVED)
+		to = MODEL_NEXTHOP_LOST;
+	if (to == b->nexthop)
+		return;
+	emit(m, MODEL_EVENT_NEXTHOP, "", b->name, now, "from=%s to=%s",
+	     model_nexthop_names[b->nexthop], model_nexthop_names[to]);
+	b->nexthop = to;
+	b->nexthop_since = now;
+}
+
+static void force_pools_of(struct model *m, uint32_t backend)
+{
+	for (uint32_t i = 0; i < m->pool_count; i++)
+		if (model_member_of(m, &m->pools[i], backend))
+			m->pools[i].forced = true;
+}
+
+void model_backend_set_state(struct model *m, uint32_t backend, enum backend_state state,
+			     struct mono_ns now)
+{
+	struct model_backend *b = &m->backends[backend];
+
+	if (b->state == state || b->leaving)
+		return;
+	emit(m, MODEL_EVENT_BACKEND_STATE, "", b->name, now, "from=%s to=%s",
+	     model_state_names[b->state], model_state_names[state]);
+	b->state = state;
+	force_pools_of(m, backend);
+}
+
+int model_backend_set_weight(struct model *m, uint32_t backend, double weight, struct mono_ns now,
+			     struct err *err)
+{
+	struct model_backend *b = &m->backends[backend];
+
+	if (!(weight >= 0 && weight <= 1))
+		return err_set(err, EINVAL, "a weight is between 0 and 1, or 0%% and 100%%");
+	if (b->admin_weight == weight)
+		return 0;
+	emit(m, MODEL_EVENT_BACKEND_WEIGHT, "", b->name, now, "from=%.4f to=%.4f",
+	     b->admin_weight, weight);
+	b->admin_weight = weight;
+	force_pools_of(m, backend);
+	return 0;
+}
+
+void model_backend_set_health(struct model *m, uint32_t backend, enum model_admin_health health,
+			      struct mono_ns now)
+{
+	static const enum health_override overrides[] = {HEALTH_AUTO, HEALTH_FORCE_UP,
+							 HEALTH_FORCE_DOWN};
+	struct model_backend *b = &m->backends[backend];
+
+	if (b->admin_health == health)
+		return;
+	emit(m, MODEL_EVENT_BACKEND_HEALTH, "", b->name, now, "from=%s to=%s",
+	     model_admin_health_names[b->admin_health], model_admin_health_names[health]);
+	b->admin_health = health;
+	m->healths[backend].override = overrides[health];
+	force_pools_of(m, backend);
+}
+
+void model_freeze(struct model *m, bool frozen, struct mono_ns now)
+{
+	m->frozen = frozen;
+}
+
+/* --- a tick: health */
+
+static double region_median(struct model *m, const struct model_region *region)
+{
+	const struct health **list = m->health_list;
+	bool unknown = false;
+
+	for (uint32_t i = 0; i < region->backend_count; i++) {
+		list[i] = &m->healths[region->first_backend + i];
+		unknown |= list[i]->phase == HEALTH_UNKNOWN;
+	}
+	return unknown ? health_median(list, region->backend_count, 1.0, m->scratch) : 1.0;
+}
+
+static void take_health(struct model *m, uint32_t i, struct mono_ns now)
+{
+	struct model_backend *b = &m->backends[i];
+	const struct health *h = &m->healths[i];
+	bool down = h->override == HEALTH_FORCE_DOWN ||
+		    (h->override == HEALTH_AUTO &&
+		     (h->phase == HEALTH_DOWN || h->phase == HEALTH_RETURN));
+
+	b->health = health_value(h);
+	b->known = h->phase != HEALTH_UNKNOWN;
+	if (down != b->hard_down)
+		emit(m, down ? MODEL_EVENT_BACKEND_DOWN : MODEL_EVENT_BACKEND_UP, "", b->name, now,
+		     "region=%s", m->regions[b->region].full_name);
+	b->hard_down = down;
+	if (b->nexthop == MODEL_NEXTHOP_PENDING &&
+	    mono_seconds_between(b->nexthop_since, now) > NEXTHOP_PENDING_S) {
+		emit(m, MODEL_EVENT_NEXTHOP, "", b->name, now, "from=pending to=failed");
+		b->nexthop = MODEL_NEXTHOP_FAILED;
+		b->nexthop_since = now;
+	}
+}
+
+static void tick_healths(struct model *m, double dt, struct mono_ns now)
+{
+	for (uint32_t r = 0; r < m->region_count; r++) {
+		const struct model_region *region = &m->regions[r];
+		double median = region_median(m, region);
+
+		for (uint32_t i = 0; i < region->backend_count; i++) {
+			uint32_t backend = region->first_backend + i;
+
+			if (dt > 0)
+				health_tick(&m->healths[backend], &m->health_params[r], median, dt);
+			take_health(m, backend, now);
+		}
+	}
+}
+
+/* --- a tick: weights and tables */
+
+static bool usable(const struct model_backend *b)
+{
+	return !b->hard_down && b->nexthop != MODEL_NEXTHOP_FAILED;
+}
+
+static int compute_weights(struct model *m, struct model_pool *pool, double dt)
+{
+	struct weight_input in = {
+		.backends = pool->inputs,
+		.backend_count = pool->member_count,
+		.groups = pool->tiers,
+		.group_count = pool->group_count,
+		.shifts = pool->shifts,
+		.shift_count = pool->shift_count,
+		.dt_s = dt,
+		.frozen = m->frozen || pool->frozen,
+	};
+
+	for (uint32_t i = 0; i < pool->member_count; i++) {
+		const struct model_backend *b = &m->backends[pool->members[i].backend];
+
+		pool->inputs[i].health = b->health;
+		pool->inputs[i].weight = b->config_weight * b->admin_weight;
+		pool->inputs[i].ready = b->state == BACKEND_STATE_READY;
+		pool->inputs[i].down = !usable(b);
+	}
+	return weight_compute(&pool->weight_params, &in, pool->weights, pool->group_results,
+			      pool->results);
+}
+
+static enum model_level level_of(const struct model_group *group)
+{
+	if (group->availability < (group->level == MODEL_LEVEL_DEAD ? 0.35 : 0.25))
+		return MODEL_LEVEL_DEAD;
+	return group->availability < (group->level == MODEL_LEVEL_WELL ? 0.95 : 1.0)
+		       ? MODEL_LEVEL_DEGRADED
+		       : MODEL_LEVEL_WELL;
+}
+
+static void take_groups(struct model *m, struct model_pool *pool, struct mono_ns now)
+{
+	for (uint32_t g = 0; g < pool->group_count; g++) {
+		struct model_group *group = &pool->groups[g];
+		const struct weight_group_result *r = &pool->group_results[g];
+		enum model_level level;
+
+		group->capacity = r->capacity;
+		group->effective = r->effective;
+		group->availability = r->availability;
+		group->want = r->want;
+		group->share = r->share;
+		group->headroom = r->headroom;
+		group->limited_by = r->limited_by;
+		level = level_of(group);
+		if (level != group->level && group->member_count)
+			emit(m, MODEL_EVENT_GROUP, pool->name,
+			     m->regions[group->region].full_name, now,
+			     "from=%s to=%s availability=%.3f share=%.4f",
+			     model_level_names[group->level], model_level_names[level],
+			     group->availability, group->share);
+		group->level = level;
+	}
+}
+
+/* True: something can take traffic. */
+static bool take_members(struct model_pool *pool)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < pool->member_count; i++) {
+		pool->members[i].weight = pool->results[i].weight;
+		pool->members[i].limited_by = pool->results[i].limited_by;
+		pool->now[i] = pool->results[i].weight;
+		any |= pool->now[i] > 0;
+	}
+	return any;
+}
+
+static void take_flags(struct model *m, struct model_pool *pool, bool any, struct mono_ns now)
+{
+	bool panic = weight_in_panic(pool->weights);
+
+	if (pool->empty == any)
+		emit(m, any ? MODEL_EVENT_POOL_FILLED : MODEL_EVENT_POOL_EMPTY, pool->name, "", now,
+		     "backends=%u", pool->member_count);
+	pool->empty = !any;
+	if (pool->panic != panic)
+		emit(m, panic ? MODEL_EVENT_POOL_PANIC : MODEL_EVENT_POOL_CALM, pool->name, "", now,
+		     "backends=%u", pool->member_count);
+	pool->panic = panic;
+}
+
+static void change_slot(struct model_pool *pool, uint32_t slot, uint16_t id)
+{
+	pool->primaries[slot] = id;
+	if (pool->changed_count < pool->slot_count)
+		pool->changed[pool->changed_count++] = slot;
+	else
+		pool->changed_all = true;
+}
+
+static uint16_t id_of(const struct model *m, const struct model_pool *pool, uint16_t dense)
+{
+	return dense == SLOTS_NOBODY ? BACKEND_NONE
+				     : m->backends[pool->members[dense].backend].id;
+}
+
+/* After an adoption the table of slots.c and `primaries` have different pasts: compare all. */
+static uint32_t take_whole_table(const struct model *m, struct model_pool *pool)
+{
+	const uint16_t *primary = slots_primary(pool->slots);
+	uint32_t moved = 0;
+
+	for (uint32_t i = 0; i < pool->slot_count; i++) {
+		uint16_t id = id_of(m, pool, primary[i]);
+
+		if (pool->primaries[i] == id)
+			continue;
+		change_slot(pool, i, id);
+		moved++;
+	}
+	pool->adopted = false;
+	return moved;
+}
+
+static uint32_t take_changes(const struct model *m, struct model_pool *pool)
+{
+	uint32_t count;
+	const struct slots_change *changes = slots_changes(pool->slots, &count);
+
+	for (uint32_t i = 0; i < count; i++)
+		change_slot(pool, changes[i].slot, id_of(m, pool, changes[i].to));
+	return count;
+}
+
+void model_count_slots(struct model *m, struct model_pool *pool)
+{
+	for (uint32_t i = 0; i < pool->member_count; i++) {
+		struct model_backend *b = &m->backends[pool->members[i].backend];
+
+		b->slots -= pool->members[i].slots;
+		pool->members[i].slots = 0;
+	}
+	for (uint32_t i = 0; i < pool->slot_count; i++) {
+		uint32_t backend = model_index_id(m->index, pool->primaries[i]);
+		struct model_member *member =
+			backend == UINT32_MAX ? NULL : model_member_of(m, pool, backend);
+
+		if (member)
+			member->slots++;
+	}
+	for (uint32_t i = 0; i < pool->member_count; i++) {
+		struct model_member *member = &pool->members[i];
+
+		m->backends[member->backend].slots += member->slots;
+		member->share = (double)member->slots / pool->slot_count;
+	}
+}
+
+static void take_quotas(struct model *m, struct model_pool *pool)
+{
+	const uint32_t *quotas = slots_quotas(pool->slots);
+
+	for (uint32_t i = 0; i < pool->member_count; i++) {
+		struct model_member *member = &pool->members[i];
+		struct model_backend *b = &m->backends[member->backend];
+
+		b->slots = b->slots - member->slots + quotas[i];
+		member->slots = quotas[i];
+		member->share = (double)quotas[i] / pool->slot_count;
+	}
+}
+
+/* Makes the table of the weights in `now`. On no memory the last table stays, and the next tick tries again. */
+static uint32_t make_table(struct model *m, struct model_pool *pool, struct mono_ns now)
+{
+	uint32_t moved;
+
+	if (slots_set_weights(pool->slots, pool->now))
+		return 0;
+	moved = pool->adopted ? take_whole_table(m, pool) : take_changes(m, pool);
+	take_quotas(m, pool);
+	memcpy(pool->published, pool->now, pool->member_count * sizeof(*pool->now));
+	pool->digest = slots_digest(pool->slots);
+	pool->forced = false;
+	pool->published_at = now;
+	if (!moved)
+		return 0;
+	pool->moved += moved;
+	pool->generation++;
+	emit(m, MODEL_EVENT_TABLE, pool->name, "", now, "moved=%u slots=%u digest=%016llx", moved,
+	     pool->slot_count, (unsigned long long)pool->digest);
+	return moved;
+}
+
+static uint32_t tick_pool(struct model *m, struct model_pool *pool, double dt, struct mono_ns now)
+{
+	bool any;
+
+	if (compute_weights(m, pool, dt))
+		return 0;
+	take_groups(m, pool, now);
+	any = take_members(pool);
+	take_flags(m, pool, any, now);
+	if (!pool->forced &&
+	    !weight_should_publish(&pool->weight_params, pool->published, pool->now,
+				   pool->member_count, mono_seconds_between(pool->published_at, now)))
+		return 0;
+	return make_table(m, pool, now);
+}
+
+uint32_t model_tick(struct model *m, struct mono_ns now)
+{
+	double dt = m->ticks ? fmin(mono_seconds_between(m->last_tick, now), TICK_MAX_S) : 0;
+	uint32_t moved = 0;
+
+	if (m->ticks && dt <= 0)
+		return 0;
+	tick_healths(m, dt, now);
+	for (uint32_t i = 0; i < m->pool_count; i++)
+		moved += tick_pool(m, &m->pools[i], dt, now);
+	m->last_tick = now;
+	m->ticks++;
+	return moved;
+}

@@ -1,0 +1,876 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * model_build: from a configuration to a model, and from what there was before (a former model, or the pinned maps
+ * alone after a restart) to the same ids, health, slot ranges and tables under the same names.
+ *
+ * A backend is the same if name and address are: an entry of `backends` is never rewritten for another address,
+ * so a backend whose address changed gets a new id, and the old one leaves like one that was removed.
+ */
+#include "controller/model.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/dataplane.h"
+#include "controller/model_index.h"
+#include "controller/namehash.h"
+#include "controller/services_table.h"
+#include "controller/slots.h"
+
+struct build {
+	const struct config *config;
+	const struct dataplane_tables *tables;
+	const struct dataplane_sizes *sizes;
+	const struct model *former;
+	double drain_s;
+	struct mono_ns now;
+	struct err *err;
+	struct model *m;
+};
+
+static int no_memory(struct build *b)
+{
+	return err_set(b->err, ENOMEM, "out of memory");
+}
+
+static void *zalloc(size_t n, size_t size)
+{
+	return calloc(n ? n : 1, size);
+}
+
+/* --- checks that concern several parts of a configuration */
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+static bool same_health(const struct config_health *a, const struct config_health *b)
+{
+	const struct config_probe *p = &a->probe, *q = &b->probe;
+
+	return a->observe_s == b->observe_s && a->down_s == b->down_s && a->up_s == b->up_s &&
+	       a->evidence == b->evidence && a->bad == b->bad && a->good == b->good &&
+	       p->type == q->type && p->port == q->port && same_text(p->path, q->path) &&
+	       same_text(p->host, q->host) && p->interval_s == q->interval_s &&
+	       p->timeout_s == q->timeout_s && p->rise == q->rise && p->fall == q->fall &&
+	       p->fall_timeouts == q->fall_timeouts;
+}
+
+/* Calls `visit` for each (pool, region) of the configuration, until it returns non-zero. */
+static int each_group(const struct config *config,
+		      int (*visit)(const struct config *config, uint32_t pool, uint32_t tier,
+				   uint32_t region, void *ctx, struct err *err),
+		      void *ctx, struct err *err)
+{
+	for (uint32_t p = 0; p < config->pool_count; p++)
+		for (uint32_t t = 0; t < config->pools[p].tier_count; t++)
+			for (uint32_t r = 0; r < config->pools[p].tiers[t].region_count; r++) {
+				int e = visit(config, p, t, config->pools[p].tiers[t].regions[r],
+					      ctx, err);
+
+				if (e)
+					return e;
+			}
+	return 0;
+}
+
+struct seen {
+	uint32_t *pool; /* one a region: the first pool that holds it, plus 1 */
+	uint32_t *last; /* one a region: the last pool that holds it, plus 1 */
+};
+
+static int check_group(const struct config *config, uint32_t pool, uint32_t tier, uint32_t region,
+		       void *ctx, struct err *err)
+{
+	struct seen *seen = ctx;
+	const char *name = config->regions[region].full_name;
+
+	if (seen->last[region] == pool + 1)
+		return err_set(err, EINVAL, "pool %s: region %s stands in its tiers twice",
+			       config->pools[pool].name, name);
+	seen->last[region] = pool + 1;
+	if (!seen->pool[region]) {
+		seen->pool[region] = pool + 1;
+		return 0;
+	}
+	if (!same_health(&config->pools[seen->pool[region] - 1].health, &config->pools[pool].health))
+		return err_set(err, EINVAL,
+			       "pools %s and %s both hold region %s, but with different health settings; "
+			       "a backend has one health",
+			       config->pools[seen->pool[region] - 1].name,
+			       config->pools[pool].name, name);
+	return 0;
+}
+
+static int check_pool_names(const struct config *config, struct err *err)
+{
+	const size_t cut = sizeof(((struct pool *)0)->name) - 1;
+
+	for (uint32_t i = 0; i < config->pool_count; i++)
+		for (uint32_t j = 0; j < i; j++)
+			if (!strncmp(config->pools[i].name, config->pools[j].name, cut))
+				return err_set(err, EINVAL,
+					       "pools %s and %s do not differ in their first %zu bytes",
+					       config->pools[j].name, config->pools[i].name, cut);
+	return 0;
+}
+
+static void free_words(uint32_t **words)
+{
+	free(*words);
+}
+
+int model_check(const struct config *config, struct err *err)
+{
+	__attribute__((cleanup(free_words))) uint32_t *words =
+		zalloc(2 * (size_t)config->region_count, sizeof(*words));
+	struct seen seen = {words, words + config->region_count};
+	int e;
+
+	if (!words)
+		return err_set(err, ENOMEM, "out of memory");
+	if (config->pool_count > POOLS_MAX)
+		return err_set(err, EINVAL, "%u pools; at most %d", config->pool_count, POOLS_MAX);
+	if (config->service_count > SERVICES_MAX)
+		return err_set(err, EINVAL, "%u services; at most %d", config->service_count,
+			       SERVICES_MAX);
+	e = check_pool_names(config, err);
+	return e ? e : each_group(config, check_group, &seen, err);
+}
+
+/* --- providers, regions, backends */
+
+static int use_pool_health(const struct config *config, uint32_t pool, uint32_t tier,
+			   uint32_t region, void *ctx, struct err *err)
+{
+	struct model *m = ctx;
+
+	m->health_configs[region] = &config->pools[pool].health;
+	return 0;
+}
+
+static struct health_params params_of(const struct config_health *c)
+{
+	struct health_params p = health_params_default();
+
+	p.observe_s = c->observe_s;
+	p.down_s = c->down_s;
+	p.up_s = c->up_s;
+	p.evidence = c->evidence;
+	p.bad = c->bad;
+	p.good = c->good;
+	p.rise = c->probe.rise;
+	p.fall = c->probe.fall;
+	p.fall_timeouts = c->probe.fall_timeouts;
+	return p;
+}
+
+static int build_regions(struct build *b)
+{
+	const struct config *c = b->config;
+	struct model *m = b->m;
+	int e;
+
+	m->providers = zalloc(c->provider_count, sizeof(*m->providers));
+	m->regions = zalloc(c->region_count, sizeof(*m->regions));
+	m->health_params = zalloc(c->region_count, sizeof(*m->health_params));
+	m->health_configs = zalloc(c->region_count, sizeof(*m->health_configs));
+	if (!m->providers || !m->regions || !m->health_params || !m->health_configs)
+		return no_memory(b);
+	m->provider_count = c->provider_count;
+	m->region_count = c->region_count;
+	for (uint32_t i = 0; i < c->provider_count; i++)
+		snprintf(m->providers[i].name, sizeof(m->providers[i].name), "%s",
+			 c->providers[i].name);
+	for (uint32_t i = 0; i < c->region_count; i++) {
+		struct model_region *r = &m->regions[i];
+
+		snprintf(r->name, sizeof(r->name), "%s", c->regions[i].name);
+		snprintf(r->full_name, sizeof(r->full_name), "%s", c->regions[i].full_name);
+		r->provider = c->regions[i].provider;
+		r->first_backend = c->regions[i].first_backend;
+		r->backend_count = c->regions[i].backend_count;
+		m->health_configs[i] = &c->health;
+	}
+	e = each_group(c, use_pool_health, m, b->err);
+	for (uint32_t i = 0; i < c->region_count; i++)
+		m->health_params[i] = params_of(m->health_configs[i]);
+	return e;
+}
+
+static bool probed(const struct model *m, uint32_t region)
+{
+	return m->health_configs[region]->probe.type != CONFIG_PROBE_NONE;
+}
+
+static int build_backends(struct build *b)
+{
+	struct model *m = b->m;
+
+	for (uint32_t i = 0; i < b->config->backend_count; i++) {
+		const struct config_backend *c = &b->config->backends[i];
+		struct model_backend *to = &m->backends[i];
+
+		snprintf(to->name, sizeof(to->name), "%s", c->name);
+		to->region = c->region;
+		to->address = c->address;
+		to->capacity = c->capacity;
+		to->config_weight = c->weight;
+		to->admin_weight = 1;
+		to->state = BACKEND_STATE_READY;
+		to->nexthop_since = b->now;
+		health_init(&m->healths[i], name_hash(to->name), probed(m, c->region));
+		to->health = health_value(&m->healths[i]);
+		if (model_index_add_name(m->index, to->name, i))
+			return err_set(b->err, EEXIST, "two backends are named %s", to->name);
+	}
+	m->backend_count = b->config->backend_count;
+	return 0;
+}
+
+/* --- adoption: the same backends under the same ids */
+
+static void give_id(struct model *m, uint32_t backend, uint16_t id)
+{
+	m->backends[backend].id = id;
+	model_index_set_id(m->index, id, backend);
+}
+
+/* The configured backend that an old one goes on as, or UINT32_MAX. */
+static uint32_t successor(const struct model *m, const char *name, const struct address *address)
+{
+	uint32_t i = model_index_name(m->index, name);
+
+	if (i == UINT32_MAX || m->backends[i].id != BACKEND_NONE ||
+	    memcmp(&m->backends[i].address, address, sizeof(*address)))
+		return UINT32_MAX;
+	return i;
+}
+
+static struct model_backend *add_leaving(struct build *b, uint16_t id, const char *name,
+					 const struct address *address, struct mono_ns leave_at)
+{
+	struct model *m = b->m;
+	uint32_t i = m->backend_count++;
+	struct model_backend *to = &m->backends[i];
+
+	snprintf(to->name, sizeof(to->name), "%s", name);
+	to->region = UINT32_MAX;
+	to->address = *address;
+	to->capacity = 1;
+	to->admin_weight = 1;
+	to->state = BACKEND_STATE_DRAIN;
+	to->nexthop = MODEL_NEXTHOP_RESOLVED;
+	to->nexthop_since = b->now;
+	to->leaving = true;
+	to->leave_at = leave_at;
+	health_init(&m->healths[i], name_hash(to->name), false);
+	to->health = 1;
+	give_id(m, i, id);
+	return to;
+}
+
+static void carry_backend(struct build *b, uint32_t from, uint32_t to)
+{
+	const struct model_backend *old = &b->former->backends[from];
+	struct model_backend *new = &b->m->backends[to];
+	const struct health *h = &b->former->healths[from];
+
+	give_id(b->m, to, old->id);
+	new->admin_weight = old->admin_weight;
+	new->nexthop = old->nexthop;
+	new->nexthop_since = old->nexthop_since;
+	if (old->leaving)
+		return; /* it comes back as new: nobody watched it meanwhile */
+	new->state = old->state;
+	new->admin_health = old->admin_health;
+	if (probed(b->m, new->region) || h->phase == HEALTH_KNOWN)
+		b->m->healths[to] = *h;
+	b->m->healths[to].override = h->override;
+	new->health = old->health;
+	new->hard_down = old->hard_down;
+	new->known = old->known;
+}
+
+static void adopt_from_model(struct build *b)
+{
+	for (uint32_t i = 0; i < b->former->backend_count; i++) {
+		const struct model_backend *old = &b->former->backends[i];
+		uint32_t to = successor(b->m, old->name, &old->address);
+
+		if (to != UINT32_MAX)
+			carry_backend(b, i, to);
+		else
+			add_leaving(b, old->id, old->name, &old->address,
+				    old->leaving ? old->leave_at
+						 : mono_after(b->now, b->drain_s));
+	}
+}
+
+/* health_ppm is written only for backends that were known (publish.c), with written_ns. */
+static void adopt_health(struct build *b, uint32_t i, const struct backend_name *name)
+{
+	struct health *h = &b->m->healths[i];
+	struct model_backend *to = &b->m->backends[i];
+
+	if (!name->written_ns || (!name->health_ppm && !probed(b->m, to->region)))
+		return;
+	h->value = fmin(name->health_ppm / 1e6, 1);
+	h->phase = name->health_ppm ? HEALTH_KNOWN : HEALTH_DOWN;
+	to->health = health_value(h);
+	to->known = true;
+	to->hard_down = h->phase == HEALTH_DOWN;
+}
+
+static void adopt_from_maps(struct build *b)
+{
+	for (uint32_t id = 1; id < b->sizes->backends; id++) {
+		const struct backend *entry = &b->tables->backends[id];
+		struct backend_name name = b->tables->backend_names[id];
+		uint32_t to;
+
+		name.name[sizeof(name.name) - 1] = 0;
+		if (entry->state == BACKEND_STATE_FREE || !name.name[0])
+			continue;
+		to = successor(b->m, name.name, &entry->address);
+		if (to == UINT32_MAX) {
+			add_leaving(b, (uint16_t)id, name.name, &entry->address,
+				    mono_after(b->now, b->drain_s));
+			continue;
+		}
+		give_id(b->m, to, (uint16_t)id);
+		adopt_health(b, to, &name);
+		if (entry->nexthop)
+			b->m->backends[to].nexthop = MODEL_NEXTHOP_RESOLVED;
+	}
+}
+
+struct free_id {
+	uint64_t freed_ns;
+	uint16_t id;
+};
+
+static int cmp_free_id(const void *a, const void *b)
+{
+	const struct free_id *x = a, *y = b;
+
+	if (x->freed_ns != y->freed_ns)
+		return x->freed_ns < y->freed_ns ? -1 : 1;
+	return (int)x->id - (int)y->id;
+}
+
+static void free_ids(struct free_id **ids)
+{
+	free(*ids);
+}
+
+/* Those that were never used first, then those that have been free for longest: old notes of flows name ids too. */
+static int give_new_ids(struct build *b)
+{
+	struct model *m = b->m;
+	__attribute__((cleanup(free_ids))) struct free_id *ids =
+		zalloc(b->sizes->backends, sizeof(*ids));
+	uint32_t count = 0, next = 0;
+
+	if (!ids)
+		return no_memory(b);
+	for (uint32_t id = 1; id < b->sizes->backends; id++)
+		if (b->tables->backends[id].state == BACKEND_STATE_FREE &&
+		    model_index_id(m->index, (uint16_t)id) == UINT32_MAX)
+			ids[count++] = (struct free_id){b->tables->backend_names[id].written_ns,
+							(uint16_t)id};
+	qsort(ids, count, sizeof(*ids), cmp_free_id);
+	for (uint32_t i = 0; i < m->backend_count; i++) {
+		if (m->backends[i].id != BACKEND_NONE)
+			continue;
+		if (next == count)
+			return err_set(b->err, ENOSPC,
+				       "no id is left for backend %s: edge.backends is %u, of which %u are leaving",
+				       m->backends[i].name, b->sizes->backends,
+				       m->backend_count - b->config->backend_count);
+		give_id(m, i, ids[next++].id);
+	}
+	return 0;
+}
+
+static uint32_t old_backends(const struct build *b)
+{
+	uint32_t n = 0;
+
+	if (b->former)
+		return b->former->backend_count;
+	for (uint32_t id = 1; id < b->sizes->backends; id++)
+		n += b->tables->backends[id].state != BACKEND_STATE_FREE;
+	return n;
+}
+
+static int build_all_backends(struct build *b)
+{
+	struct model *m = b->m;
+	size_t room = (size_t)b->config->backend_count + old_backends(b);
+	int e;
+
+	m->backends = zalloc(room, sizeof(*m->backends));
+	m->healths = zalloc(room, sizeof(*m->healths));
+	m->scratch = zalloc(room, sizeof(*m->scratch));
+	m->health_list = zalloc(room, sizeof(*m->health_list));
+	if (!m->backends || !m->healths || !m->scratch || !m->health_list ||
+	    model_index_new((uint32_t)room, &m->index))
+		return no_memory(b);
+	e = build_backends(b);
+	if (e)
+		return e;
+	if (b->former)
+		adopt_from_model(b);
+	else
+		adopt_from_maps(b);
+	return give_new_ids(b);
+}
+
+/* --- pools */
+
+/* An entry of `pools` with this name; with `count` slots if there are several. POOLS_MAX: none. */
+static uint32_t find_pool_entry(const struct build *b, const char *name, uint32_t count, bool exact)
+{
+	for (uint32_t id = 0; id < POOLS_MAX; id++) {
+		const struct pool *p = &b->tables->pools[id];
+
+		if (p->slot_count && !strncmp(p->name, name, sizeof(p->name) - 1) &&
+		    (p->slot_count == count) == exact)
+			return id;
+	}
+	return POOLS_MAX;
+}
+
+static uint32_t free_pool_id(const struct build *b)
+{
+	for (uint32_t id = 0; id < POOLS_MAX; id++) {
+		bool taken = b->tables->pools[id].slot_count != 0;
+
+		for (uint32_t i = 0; i < b->m->pool_count; i++)
+			taken |= b->m->pools[i].id == id;
+		if (!taken)
+			return id;
+	}
+	return POOLS_MAX;
+}
+
+/* The next taken range that overlaps [base, base + count): its end, or 0. */
+static uint32_t overlap_end(const struct build *b, uint64_t base, uint64_t count)
+{
+	for (uint32_t id = 0; id < POOLS_MAX; id++) {
+		const struct pool *p = &b->tables->pools[id];
+
+		if (p->slot_count && base < (uint64_t)p->slot_base + p->slot_count &&
+		    p->slot_base < base + count)
+			return p->slot_base + p->slot_count;
+	}
+	for (uint32_t i = 0; i < b->m->pool_count; i++) {
+		const struct model_pool *p = &b->m->pools[i];
+
+		if (base < (uint64_t)p->slot_base + p->slot_count && p->slot_base < base + count)
+			return p->slot_base + p->slot_count;
+	}
+	return 0;
+}
+
+static int allocate_range(struct build *b, struct model_pool *pool)
+{
+	uint64_t base = 0;
+	uint32_t end;
+
+	while ((end = overlap_end(b, base, pool->slot_count)))
+		base = end;
+	if (base + pool->slot_count > b->sizes->slots)
+		return err_set(b->err, ENOSPC,
+			       "pool %s: no room for %u slots in a row; edge.slots is %u",
+			       pool->name, pool->slot_count, b->sizes->slots);
+	pool->slot_base = (uint32_t)base;
+	return 0;
+}
+
+static int place_pool(struct build *b, struct model_pool *pool)
+{
+	uint32_t id = find_pool_entry(b, pool->name, pool->slot_count, true);
+
+	if (id < POOLS_MAX && (uint64_t)b->tables->pools[id].slot_base + pool->slot_count <=
+				      b->sizes->slots) {
+		pool->id = id;
+		pool->slot_base = b->tables->pools[id].slot_base;
+		pool->digest = b->tables->pools[id].digest;
+		pool->generation = b->tables->pools[id].generation;
+		return 0;
+	}
+	pool->fresh = true;
+	id = find_pool_entry(b, pool->name, pool->slot_count, false);
+	if (id < POOLS_MAX) {
+		pool->seed_base = b->tables->pools[id].slot_base;
+		pool->seed_count = b->tables->pools[id].slot_count;
+	}
+	pool->id = free_pool_id(b);
+	if (pool->id == POOLS_MAX)
+		return err_set(b->err, ENOSPC, "pool %s: all %d pool ids are in use", pool->name,
+			       POOLS_MAX);
+	return allocate_range(b, pool);
+}
+
+static int alloc_pool(struct model_pool *pool)
+{
+	uint32_t n = pool->member_count, g = pool->group_count;
+
+	pool->members = zalloc(n, sizeof(*pool->members));
+	pool->inputs = zalloc(n, sizeof(*pool->inputs));
+	pool->results = zalloc(n, sizeof(*pool->results));
+	pool->now = zalloc(n, sizeof(*pool->now));
+	pool->published = zalloc(n, sizeof(*pool->published));
+	pool->tiers = zalloc(g, sizeof(*pool->tiers));
+	pool->group_results = zalloc(g, sizeof(*pool->group_results));
+	pool->shifts = zalloc(g, sizeof(*pool->shifts));
+	pool->primaries = zalloc(pool->slot_count, sizeof(*pool->primaries));
+	pool->homes = zalloc(pool->slot_count, sizeof(*pool->homes));
+	pool->changed = zalloc(pool->slot_count, sizeof(*pool->changed));
+	return pool->members && pool->inputs && pool->results && pool->now && pool->published &&
+			       pool->tiers && pool->group_results && pool->shifts &&
+			       pool->primaries && pool->homes && pool->changed
+		       ? 0
+		       : -ENOMEM;
+}
+
+static int build_groups(struct build *b, const struct config_pool *c, struct model_pool *pool)
+{
+	for (uint32_t t = 0; t < c->tier_count; t++)
+		pool->group_count += c->tiers[t].region_count;
+	pool->tier_count = c->tier_count;
+	pool->groups = zalloc(pool->group_count, sizeof(*pool->groups));
+	if (!pool->groups)
+		return no_memory(b);
+	pool->group_count = 0;
+	for (uint32_t t = 0; t < c->tier_count; t++)
+		for (uint32_t r = 0; r < c->tiers[t].region_count; r++) {
+			struct model_group *group = &pool->groups[pool->group_count++];
+
+			group->region = c->tiers[t].regions[r];
+			group->tier = t;
+			group->first_member = pool->member_count;
+			group->member_count = b->config->regions[group->region].backend_count;
+			pool->member_count += group->member_count;
+		}
+	return 0;
+}
+
+static void fill_members(struct build *b, struct model_pool *pool)
+{
+	for (uint32_t g = 0; g < pool->group_count; g++) {
+		const struct model_group *group = &pool->groups[g];
+		const struct model_region *region = &b->m->regions[group->region];
+
+		pool->tiers[g].tier = group->tier;
+		for (uint32_t i = 0; i < group->member_count; i++) {
+			uint32_t at = group->first_member + i;
+			struct model_backend *backend =
+				&b->m->backends[region->first_backend + i];
+
+			pool->members[at].backend = region->first_backend + i;
+			pool->members[at].group = g;
+			pool->inputs[at] = (struct weight_backend){
+				.hash = name_hash(backend->name),
+				.group = g,
+				.capacity = backend->capacity,
+			};
+			backend->pool_count++;
+		}
+	}
+}
+
+/* The first tier in which the configuration gives anything at all: where the slots are at home. */
+static uint32_t home_tier(const struct model *m, const struct model_pool *pool)
+{
+	for (uint32_t i = 0; i < pool->member_count; i++)
+		if (m->backends[pool->members[i].backend].config_weight > 0)
+			return pool->groups[pool->members[i].group].tier;
+	return 0;
+}
+
+static void free_slots_backends(struct slots_backend **list)
+{
+	free(*list);
+}
+
+static int build_slots(struct build *b, struct model_pool *pool)
+{
+	__attribute__((cleanup(free_slots_backends))) struct slots_backend *list =
+		zalloc(pool->member_count, sizeof(*list));
+	uint32_t home = home_tier(b->m, pool);
+	const uint16_t *homes;
+	int e;
+
+	if (!list)
+		return no_memory(b);
+	for (uint32_t i = 0; i < pool->member_count; i++) {
+		const struct model_backend *backend = &b->m->backends[pool->members[i].backend];
+
+		list[i] = (struct slots_backend){
+			.hash = pool->inputs[i].hash,
+			.capacity = backend->capacity,
+			.home_weight = pool->groups[pool->members[i].group].tier == home
+					       ? backend->capacity * backend->config_weight
+					       : 0,
+		};
+	}
+	e = slots_new(list, pool->member_count, pool->slot_count, &pool->slots);
+	if (e)
+		return err_set(b->err, -e, "pool %s: no slot table: %s", pool->name, strerror(-e));
+	homes = slots_home(pool->slots);
+	for (uint32_t i = 0; i < pool->slot_count; i++)
+		pool->homes[i] = homes[i] == SLOTS_NOBODY
+					 ? BACKEND_NONE
+					 : b->m->backends[pool->members[homes[i]].backend].id;
+	return 0;
+}
+
+/* Slot `i` of a range of another size: its hash values were there in slots that ended here. */
+static uint32_t seed_slot(const struct model_pool *pool, uint32_t i)
+{
+	return pool->seed_base + (uint32_t)((uint64_t)i * pool->seed_count / pool->slot_count);
+}
+
+/* What the data plane shows now is where the model starts. */
+static void adopt_table(struct build *b, struct model_pool *pool)
+{
+	const struct slot *slots = b->tables->slots;
+
+	pool->adopted = true;
+	pool->changed_all = true;
+	for (uint32_t i = 0; i < pool->slot_count; i++) {
+		uint16_t id = BACKEND_NONE;
+		uint32_t backend;
+
+		if (!pool->fresh)
+			id = slots[pool->slot_base + i].primary;
+		else if (pool->seed_count)
+			id = slots[seed_slot(pool, i)].primary;
+		backend = model_index_id(b->m->index, id);
+		if (backend == UINT32_MAX || b->m->backends[backend].leaving) {
+			pool->forced = true;
+			id = BACKEND_NONE;
+		}
+		pool->primaries[i] = id;
+	}
+	model_count_slots(b->m, pool);
+	for (uint32_t i = 0; i < pool->member_count; i++)
+		pool->published[i] = pool->members[i].share;
+}
+
+static int adopt_weights(struct build *b, struct model_pool *pool)
+{
+	double shares[pool->group_count + 1], sum = 0;
+	int e = weight_state_new(pool->group_count, pool->member_count, &pool->weights);
+
+	if (e)
+		return no_memory(b);
+	for (uint32_t g = 0; g < pool->group_count; g++) {
+		const struct model_group *group = &pool->groups[g];
+
+		shares[g] = 0;
+		for (uint32_t i = 0; i < group->member_count; i++)
+			shares[g] += pool->members[group->first_member + i].share;
+		sum += shares[g];
+	}
+	if (sum > 0.5)
+		weight_state_adopt(pool->weights, shares, pool->group_count);
+	return 0;
+}
+
+static int build_pool(struct build *b, const struct config_pool *c, struct model_pool *pool)
+{
+	int e;
+
+	snprintf(pool->name, sizeof(pool->name), "%s", c->name);
+	pool->slot_count = c->slots;
+	pool->track = c->track;
+	pool->has_track = c->has_track;
+	pool->settle_s = c->settle_s;
+	pool->weight_params = weight_params_default();
+	pool->published_at = b->now;
+	e = place_pool(b, pool);
+	b->m->pool_count++;
+	if (!e)
+		e = build_groups(b, c, pool);
+	if (e)
+		return e;
+	if (alloc_pool(pool))
+		return no_memory(b);
+	fill_members(b, pool);
+	e = build_slots(b, pool);
+	if (e)
+		return e;
+	adopt_table(b, pool);
+	return adopt_weights(b, pool);
+}
+
+/* Freezing and moved counters outlive a reload. */
+static void carry_pool(struct build *b, struct model_pool *pool)
+{
+	uint32_t i = b->former ? model_find_pool(b->former, pool->name) : UINT32_MAX;
+
+	if (i == UINT32_MAX)
+		return;
+	pool->moved = b->former->pools[i].moved;
+	pool->frozen = b->former->pools[i].frozen;
+	pool->empty = b->former->pools[i].empty;
+}
+
+static int build_pools(struct build *b)
+{
+	struct model *m = b->m;
+
+	m->pools = zalloc(b->config->pool_count, sizeof(*m->pools));
+	if (!m->pools)
+		return no_memory(b);
+	for (uint32_t i = 0; i < b->config->pool_count; i++) {
+		int e = build_pool(b, &b->config->pools[i], &m->pools[i]);
+
+		if (e)
+			return e;
+		carry_pool(b, &m->pools[i]);
+	}
+	return 0;
+}
+
+/* --- services */
+
+/* The id under which the half in force knows this service, or SERVICES_MAX. */
+static uint32_t id_in_force(const struct build *b, const struct config_service *c)
+{
+	uint32_t half = b->tables->settings->half & 1;
+	uint64_t seed = b->tables->settings->table[half].seed;
+	const struct service *s;
+
+	if (c->is_prefix) {
+		uint8_t length = (uint8_t)(c->prefix_length + (address_is_ipv4(&c->address) ? 96 : 0));
+
+		s = services_table_find(b->tables->prefixes + half * PREFIXES_TABLE_SIZE,
+					PREFIXES_TABLE_SIZE, seed, &c->address, 0, 0, length);
+	} else {
+		s = services_table_find(b->tables->services + half * SERVICES_TABLE_SIZE,
+					SERVICES_TABLE_SIZE, seed, &c->address, htons(c->port),
+					c->protocol ? c->protocol : IPPROTO_TCP, 0);
+	}
+	return s ? s->id : SERVICES_MAX;
+}
+
+static void give_service_ids(struct build *b, bool *taken)
+{
+	struct model *m = b->m;
+	uint16_t next = 0;
+
+	for (uint32_t i = 0; i < m->service_count; i++) {
+		uint32_t id = id_in_force(b, &m->services[i].config);
+
+		m->services[i].id = SERVICES_MAX;
+		if (id >= SERVICES_MAX || taken[id])
+			continue;
+		m->services[i].id = (uint16_t)id;
+		taken[id] = true;
+	}
+	for (uint32_t i = 0; i < m->service_count; i++) {
+		if (m->services[i].id != SERVICES_MAX)
+			continue;
+		while (taken[next])
+			next++;
+		m->services[i].id = next;
+		taken[next] = true;
+	}
+}
+
+static int build_services(struct build *b)
+{
+	struct model *m = b->m;
+	bool taken[SERVICES_MAX] = {false};
+
+	m->services = zalloc(b->config->service_count, sizeof(*m->services));
+	if (!m->services)
+		return no_memory(b);
+	m->service_count = b->config->service_count;
+	for (uint32_t i = 0; i < m->service_count; i++) {
+		const struct config_service *c = &b->config->services[i];
+
+		snprintf(m->services[i].name, sizeof(m->services[i].name), "%s", c->name);
+		m->services[i].pool = c->pool;
+		m->services[i].config = *c;
+	}
+	give_service_ids(b, taken);
+	return 0;
+}
+
+int model_build(const struct config *config, const struct dataplane_tables *tables,
+		const struct dataplane_sizes *sizes, const struct model *former, double drain_s,
+		struct mono_ns now, struct err *err, struct model **ret_model)
+{
+	struct build b = {config, tables, sizes, former, drain_s, now, err, NULL};
+	int e = model_check(config, err);
+
+	if (e)
+		return e;
+	b.m = calloc(1, sizeof(*b.m));
+	if (!b.m)
+		return no_memory(&b);
+	b.m->config = config;
+	b.m->frozen = former && former->frozen;
+	e = build_regions(&b);
+	if (!e)
+		e = build_all_backends(&b);
+	if (!e)
+		e = build_pools(&b);
+	if (!e)
+		e = build_services(&b);
+	if (e) {
+		model_free(b.m);
+		return e;
+	}
+	*ret_model = b.m;
+	return 0;
+}
+
+static void free_pool(struct model_pool *pool)
+{
+	slots_free(pool->slots);
+	weight_state_free(pool->weights);
+	free(pool->groups);
+	free(pool->members);
+	free(pool->inputs);
+	free(pool->results);
+	free(pool->now);
+	free(pool->published);
+	free(pool->tiers);
+	free(pool->group_results);
+	free(pool->shifts);
+	free(pool->primaries);
+	free(pool->homes);
+	free(pool->changed);
+}
+
+void model_free(struct model *m)
+{
+	if (!m)
+		return;
+	for (uint32_t i = 0; i < m->pool_count; i++)
+		free_pool(&m->pools[i]);
+	free(m->pools);
+	free(m->services);
+	free(m->backends);
+	free(m->healths);
+	free(m->scratch);
+	free(m->health_list);
+	free(m->health_params);
+	free(m->health_configs);
+	free(m->regions);
+	free(m->providers);
+	model_index_free(m->index);
+	free(m);
+}
