@@ -194,6 +194,21 @@ void model_freeze(struct model *m, bool frozen, struct mono_ns now)
 	m->frozen = frozen;
 }
 
+void model_forget(struct model *m, uint32_t backend, struct mono_ns now)
+{
+	uint32_t last = m->backend_count - 1;
+
+	emit(m, MODEL_EVENT_BACKEND_GONE, "", m->backends[backend].name, now, "id=%u",
+	     m->backends[backend].id);
+	model_index_set_id(m->index, m->backends[backend].id, UINT32_MAX);
+	if (backend != last) {
+		m->backends[backend] = m->backends[last];
+		m->healths[backend] = m->healths[last];
+		model_index_set_id(m->index, m->backends[backend].id, backend);
+	}
+	m->backend_count--;
+}
+
 /* --- a tick: health */
 
 static double region_median(struct model *m, const struct model_region *region)

@@ -258,6 +258,9 @@ void model_backend_set_health(struct model *model, uint32_t backend,
 			      enum model_admin_health health, struct mono_ns now);
 void model_freeze(struct model *model, bool frozen, struct mono_ns now);
 
+/* Drops a leaving backend whose id is free now; the last one takes its index. */
+void model_forget(struct model *model, uint32_t backend, struct mono_ns now);
+
 /* Index, or UINT32_MAX. Regions go by full name or, where it is unique, by their own. */
 uint32_t model_find_backend(const struct model *model, const char *name);
 uint32_t model_find_backend_id(const struct model *model, uint16_t id);

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef EBB_PUBLISH_PRIVATE_H
+#define EBB_PUBLISH_PRIVATE_H
+/* publish_private: what publish.c and publish_backend.c share. */
+#include "controller/publish.h"
+
+struct publish {
+	struct dataplane_tables tables;
+	struct dataplane_sizes sizes;
+	struct publish_stats stats;
+	publish_freed_fn on_freed;
+	void *ctx;
+	struct service *services; /* layout in the making */
+	struct service *prefixes;
+	uint64_t flipped_ns; /* 0: the old half is clear */
+	uint64_t pool_retired_ns[POOLS_MAX]; /* 0: in use or free */
+	uint64_t *forgotten_ns; /* by backend id: since when no slot names it; 0: not so */
+	uint32_t nexthop_users[NEXTHOPS_MAX];
+	uint64_t nexthop_retired_ns[NEXTHOPS_MAX];
+	uint32_t nexthop_end; /* entries from here on were never used */
+	uint32_t settle_pool, settle_slot;
+};
+
+void publish_store_slot(struct publish *p, struct slot *at, struct slot entry);
+void publish_clear_old_half(struct publish *p);
+/* Learns from the backends which next hops are in use. */
+void publish_count_nexthops(struct publish *p, uint64_t boot_ns);
+
+#endif
