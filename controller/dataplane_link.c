@@ -260,7 +260,7 @@ static int read_link(const char *dir, const char *name, struct dataplane_link *r
 	close(fd);
 	if (rc)
 		return rc;
-	snprintf(link.ifname, sizeof(link.ifname), "%s", name);
+	snprintf(link.ifname, sizeof(link.ifname), "%.*s", (int)sizeof(link.ifname) - 1, name);
 	swap_bytes(link.ifname, ':', '.');
 	link.native = link.ifindex && runs_native(link.ifindex);
 	*ret_link = link;
