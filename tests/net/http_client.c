@@ -13,7 +13,6 @@
  * one at the end with `"total": true`. Exit: 0 no failure, 1 some, 2 usage. A page with status 503
  * is a sick server's answer: counted, no failure.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -28,6 +27,8 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "tests/net/tool.h"
 
 #define PORT_FIRST   1025
 #define PORT_COUNT   (65536 - PORT_FIRST)
@@ -94,14 +95,6 @@ static void on_signal(int signal)
 	stopping = 1;
 }
 
-static double now_s(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 /* Fisher and Yates' shuffle with splitmix64: the same on every machine. */
 static void shuffle_ports(uint16_t *ports, uint64_t seed)
 {
@@ -149,7 +142,7 @@ static void tally_print(const struct tally *tally, bool total)
 		if (i > OUTCOME_SICK)
 			failed += tally->outcomes[i];
 	}
-	printf("{\"at\": %.3f, %s\"requests\": %lu, \"failed\": %lu", now_s(CLOCK_REALTIME),
+	printf("{\"at\": %.3f, %s\"requests\": %lu, \"failed\": %lu", tool_now_s(CLOCK_REALTIME),
 	       total ? "\"total\": true, " : "", requests, failed);
 	for (int i = 0; i < OUTCOME__COUNT; i++)
 		printf(", \"%s\": %lu", outcome_names[i], tally->outcomes[i]);
@@ -167,8 +160,9 @@ static void request_end(struct client *client, struct request *request, enum out
 
 	if (outcome > OUTCOME_SICK) {
 		printf("{\"failure\": \"%s\", \"at\": %.3f, \"began\": %.3f, \"port\": %u}\n",
-		       outcome_names[outcome], now_s(CLOCK_REALTIME),
-		       now_s(CLOCK_REALTIME) - (now_s(CLOCK_MONOTONIC) - request->started),
+		       outcome_names[outcome], tool_now_s(CLOCK_REALTIME),
+		       tool_now_s(CLOCK_REALTIME) -
+			       (tool_now_s(CLOCK_MONOTONIC) - request->started),
 		       request->port);
 		fflush(stdout);
 		setsockopt(request->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
@@ -292,7 +286,7 @@ static int request_start(struct client *client)
 		return -1;
 	request->sent = false;
 	request->length = 0;
-	request->started = now_s(CLOCK_MONOTONIC);
+	request->started = tool_now_s(CLOCK_MONOTONIC);
 	client->active++;
 	client->started++;
 	event = (struct epoll_event){EPOLLOUT, {.ptr = request}};
@@ -304,7 +298,7 @@ static int request_start(struct client *client)
 
 static void expire(struct client *client)
 {
-	double limit = now_s(CLOCK_MONOTONIC) - client->timeout_s;
+	double limit = tool_now_s(CLOCK_MONOTONIC) - client->timeout_s;
 
 	for (unsigned i = 0; i < client->parallel; i++)
 		if (client->requests[i].fd >= 0 && client->requests[i].started < limit)
@@ -313,12 +307,12 @@ static void expire(struct client *client)
 
 static int client_run(struct client *client)
 {
-	double begin = now_s(CLOCK_MONOTONIC), next_interval = begin + client->interval_s,
+	double begin = tool_now_s(CLOCK_MONOTONIC), next_interval = begin + client->interval_s,
 	       next_expiry = begin;
 	double credit = 0, last = begin;
 
 	for (;;) {
-		double now = now_s(CLOCK_MONOTONIC);
+		double now = tool_now_s(CLOCK_MONOTONIC);
 		bool more = !stopping && (!client->count || client->started < client->count);
 		struct epoll_event events[64];
 		int n;
@@ -350,23 +344,6 @@ static int client_run(struct client *client)
 			next_interval += client->interval_s;
 		}
 	}
-}
-
-static int parse_address(struct client *client, const char *address, const char *port)
-{
-	struct sockaddr_in6 *to6 = (void *)&client->to;
-	struct sockaddr_in *to4 = (void *)&client->to;
-
-	if (inet_pton(AF_INET, address, &to4->sin_addr) == 1) {
-		to4->sin_family = AF_INET;
-		to4->sin_port = htons((uint16_t)atoi(port));
-		client->to_length = sizeof(*to4);
-		return 0;
-	}
-	to6->sin6_family = AF_INET6;
-	to6->sin6_port = htons((uint16_t)atoi(port));
-	client->to_length = sizeof(*to6);
-	return inet_pton(AF_INET6, address, &to6->sin6_addr) == 1 ? 0 : -1;
 }
 
 static int parse_options(struct client *client, int argc, char **argv)
@@ -405,7 +382,8 @@ static int parse_options(struct client *client, int argc, char **argv)
 	shuffle_ports(client->ports, seed);
 	if (argc - optind != 2 || client->parallel < 1 || client->parallel > PARALLEL_MAX)
 		return -1;
-	return parse_address(client, argv[optind], argv[optind + 1]);
+	client->to_length = tool_parse_address(argv[optind], argv[optind + 1], &client->to);
+	return client->to_length ? 0 : -1;
 }
 
 int main(int argc, char **argv)

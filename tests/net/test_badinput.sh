@@ -1,0 +1,156 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# What people and programs get wrong: configurations, permissions, interfaces, the control socket, a pool without backends.
+# Each is refused with place and reason, and what runs goes on as before.
+#
+#   client-1 ── router ── edge-1 (all of it here) ── router ── six backends
+. "$(dirname "$0")/lib.sh" bad
+
+base() { lab_config edge-1; }
+
+# A refused configuration: exit 1, and a line "FILE:LINE:COLUMN: …" with the line and column of PLACE (a pattern, where it
+# stands first; "" is the beginning, "?" is anywhere) and with REASON in its text.
+refused() { # PLACE REASON COMMAND…
+	local place=$1 reason=$2 file=$LAB_DIR/bad.yaml status line=1 column=1
+	shift 2
+	"$@" >"$LAB_DIR/out" 2>&1
+	status=$?
+	[ $status = 1 ] || { say "exit $status, expected 1"; return 1; }
+	if [ "$place" = "?" ]; then
+		line='[0-9]+' column='[0-9]+'
+	elif [ -n "$place" ]; then
+		line=$(grep -n -- "$place" "$file" | head -n 1 | cut -d: -f1)
+		column=$(($(sed -n "${line}p" "$file" | grep -ob -- "$place" | head -n 1 | cut -d: -f1) + 1))
+	fi
+	grep -qE "bad\.yaml:$line:$column: .*($reason)" "$LAB_DIR/out" && return
+	say "expected bad.yaml:$line:$column: …$reason…"
+	head -c 500 "$LAB_DIR/out" | sed 's/^/     got: /'
+	return 1
+}
+
+daemon_check() { "$LAB_BUILD/ebbd" --config "$LAB_DIR/bad.yaml" --check; }
+
+bad_config() { # WHAT PLACE REASON; the file on standard input
+	cat >"$LAB_DIR/bad.yaml"
+	check "--check refuses $1" refused "$2" "$3" daemon_check
+}
+
+# A start that fails: exit 1 within seconds, one sentence that holds SENTENCE, nothing pinned.
+no_start() { # SENTENCE BPFFS COMMAND_PREFIX…
+	local sentence=$1 bpffs=$2 status
+	shift 2
+	mkdir -p "$LAB_DIR/other"
+	timeout 20 nsenter --net="/run/netns/$LAB-edge-1" "$@" "$LAB_BUILD/ebbd" --config "$LAB_DIR/bad.yaml" --bpffs "$bpffs" \
+		--run-dir "$LAB_DIR/other" --state-dir "$LAB_DIR/other" >"$LAB_DIR/out" 2>&1
+	status=$?
+	[ $status = 1 ] && grep -qE "$sentence" "$LAB_DIR/out" && [ ! -e "$bpffs/links" ] && return
+	say "exit $status, expected 1 and: $sentence"
+	head -c 800 "$LAB_DIR/out" | sed 's/^/     got: /'
+	return 1
+}
+
+alive() { # the same process, it answers, the table is what it was, and traffic flows
+	kill -0 "$pid" && lab_ebb edge-1 status >/dev/null && [ "$(table_of edge-1)" = "$table" ] &&
+		lab_run client-1 "$LAB_TOOLS/http_client" -n 100 -s 5 $LAB_VIP4_GUE 80 >/dev/null
+}
+
+says() { # WHAT EXPECTED_EXIT_PATTERN REPLY_PATTERN; bytes on standard input
+	"$LAB_TOOLS/socket_say" "$LAB_DIR/edge-1/run/ebbd.sock" 2 >"$LAB_DIR/out"
+	[[ $? =~ $2 ]] && grep -qE "$3" "$LAB_DIR/out" || { say "reply: $(head -c 300 "$LAB_DIR/out")"; return 1; }
+}
+
+on_socket() { # as says; and the daemon lives
+	check "socket: $1: an error reply or a closed connection" says "$@"
+	check "socket: $1: the daemon lives" alive
+}
+
+need "the lab comes up" lab_up
+need "the backends decapsulate" lab_node_attach
+
+# --- configurations
+base >"$LAB_DIR/bad.yaml"
+check "--check accepts the lab's own configuration" daemon_check
+bad_config "an unknown key" colour colour < <(base | sed 's/^  name: edge-1/&\n  colour: blue/')
+bad_config "a bad address" '"10.1.0.999"' 'address' < <(base | sed 's/"10.1.0.11"/"10.1.0.999"/')
+bad_config "two backends of one name" 'fra-1, address: "10.1.0.12"' 'fra-1' < <(base | sed 's/fra-2/fra-1/')
+bad_config "two services of one name" 'gue4-web, address: "192.0.2.10", port: 7, protocol: tcp' 'gue4-web' < <(base | sed 's/gue4-talk/gue4-web/')
+bad_config "a region that does not exist" 'aws/eu-north-9' 'eu-north-9' < <(base | sed 's,\[aws/eu-central-1,[aws/eu-north-9,')
+bad_config "a pool that does not exist" 'nowhere' 'nowhere' < <(base | sed '0,/pool: all/s//pool: nowhere/')
+bad_config "a weight of 300 %" '300%' '300|100' < <(base | sed '0,/capacity: 100/s//&, weight: 300%/')
+bad_config "a negative capacity" '-5' 'capacity' < <(base | sed '0,/capacity: 100/s//capacity: -5/')
+bad_config "port 70000" '70000' 'port|65535' < <(base | sed '0,/port: 80,/s//port: 70000,/')
+bad_config "an encapsulation that there is none of" 'pigeon' 'ipip' < <(base | sed '0,/encap: gue/s//encap: pigeon/')
+bad_config "a duration without a unit" 'fortnight' 'duration|unit|ms' < <(base | sed 's/observe: 2s/observe: fortnight/')
+bad_config "broken YAML" '?' 'YAML' < <(printf 'edge: [\n')
+bad_config "an empty file" '' '.' </dev/null
+bad_config "bytes that are no text" '?' '.' < <(head -c 4096 /dev/urandom)
+bad_config "a file of 100 MB" '' 'large|big|bytes|MiB|MB' < <(head -c 100000000 /dev/zero | tr '\0' '#')
+bad_config "aliases that multiply" '?' 'anchor|alias' < <(base; echo 'a: &a [x,x,x,x,x,x,x,x,x]'; for c in b c d e f g h i; do
+	p=$(tr b-i a-h <<<$c); echo "$c: &$c [*$p,*$p,*$p,*$p,*$p,*$p,*$p,*$p,*$p]"; done)
+rm "$LAB_DIR/bad.yaml"
+check "--check says that a file is missing" refused '' 'No such file|not found|missing' daemon_check
+
+# --- starts
+base | sed 's/name: eth0/name: nosuch0/' >"$LAB_DIR/bad.yaml"
+check "a missing interface is named" no_start 'nosuch0' "$LAB_BPFFS/$LAB-edge-2"
+base >"$LAB_DIR/bad.yaml"
+check "without capabilities: what is missing is said" no_start 'CAP_BPF|root' "$LAB_BPFFS/$LAB-edge-2" \
+	setpriv --bounding-set -bpf,-sys_admin,-net_admin,-perfmon --inh-caps -bpf,-sys_admin,-net_admin,-perfmon
+check "no BPF file system: what to do is said" no_start 'mount -t bpf' "$LAB_DIR/no-bpffs"
+
+# --- reload
+need "ebbd starts" lab_edge_start edge-1
+need "all backends become healthy" lab_wait_health edge-1
+pid=$(cat "$LAB_DIR/edge-1/ebbd.pid")
+table=$(table_of edge-1)
+services=$(lab_ebb edge-1 --json service show | jq -c '[.[].name]')
+good=$LAB_DIR/edge-1/ebb.yaml
+reload() { lab_ebb edge-1 config reload; }
+bad_reload() { # WHAT; the file on standard input
+	cp "$good" "$LAB_DIR/good.yaml"
+	cat >"$good"
+	kill -HUP "$pid"
+	sleep 0.5
+	check "reload by SIGHUP with $1: the old configuration stays in force" alive
+	check "'ebb config reload' with $1: exit 1" equal "$(reload >"$LAB_DIR/out" 2>&1; echo $?)" 1
+	check "'ebb config reload' with $1: place and reason" grep -qE 'ebb\.yaml(:[0-9]+:[0-9]+)?: ' "$LAB_DIR/out"
+	check "after $1: the services are what they were" equal "$(lab_ebb edge-1 --json service show | jq -c '[.[].name]')" "$services"
+	cp "$LAB_DIR/good.yaml" "$good"
+}
+bad_reload "an unknown key" < <(base | sed 's/^  name: edge-1/&\n  colour: blue/')
+bad_reload "an empty file" </dev/null
+bad_reload "a file of 100 MB" < <(head -c 100000000 /dev/zero | tr '\0' '#')
+bad_reload "two backends of one name" < <(base | sed 's/fra-2/fra-1/')
+check "a good reload changes no slot" eval 'reload >/dev/null && alive'
+
+# --- control socket
+on_socket "half a line" '^[03]$' '^' < <(printf '{"id": 1, "method": "sta')
+on_socket "10 MB without a newline" '^0$' '^' < <(head -c 10000000 /dev/zero | tr '\0' 'x')
+on_socket "garbage" '^[03]$' '"ok": ?false|^$' < <(head -c 100000 /dev/urandom; echo)
+on_socket "a line that is no JSON" '^[03]$' '"ok": ?false' < <(echo 'hello there')
+on_socket "JSON that is no object" '^[03]$' '"ok": ?false' < <(echo '[1, 2, 3]')
+on_socket "a method that there is none of" '^[03]$' '"ok": ?false' < <(echo '{"id": 7, "method": "no.such"}')
+on_socket "brackets without end" '^[03]$' '"ok": ?false' < <(head -c 500000 /dev/zero | tr '\0' '['; echo)
+on_socket "a member twice" '^[03]$' '"ok": ?false' < <(echo '{"id": 7, "method": "status", "method": "status"}')
+
+# --- the command line
+status_of() { lab_ebb edge-1 "$@" >/dev/null 2>&1; echo $?; }
+check "no such backend: exit 1" equal "$(status_of backend show nobody)" 1
+check "a weight of 300 %: refused" equal "$(status_of backend set fra-1 weight 300%)" 1
+check "no such verb: usage, exit 2" equal "$(status_of backend paint fra-1)" 2
+check "no daemon: exit 3" equal "$("$LAB_BUILD/ebb" -s "$LAB_DIR/no.sock" status >/dev/null 2>&1; echo $?)" 3
+check "after all that: the table is the same, traffic flows" alive
+
+# --- a pool without backends
+for name in $(lab_names backends); do lab_ebb edge-1 backend set "$name" state maint >/dev/null; done
+sleep 1
+drops=$(verdict_drops edge-1)
+lab_run client-1 "$LAB_TOOLS/http_client" -n 20 -p 20 -t 1500 $LAB_VIP4_GUE 80 >"$LAB_DIR/out"
+check "an empty pool: nobody is answered" equal "$(tail -n 1 "$LAB_DIR/out" | jq .answered)" 0
+check "an empty pool: what is dropped is counted" within "$(verdict_drops edge-1)" $((drops + 20)) $((drops + 200))
+check "an empty pool: 'ebb status' says so" eval 'lab_ebb edge-1 status | grep -qiE "empty|no backend"'
+for name in $(lab_names backends); do lab_ebb edge-1 backend set "$name" state ready >/dev/null; done
+sleep 1
+check "and all is as before when they are ready again" alive
+finish
