@@ -11,6 +11,7 @@
  * displaces itself.
  */
 #include "bpf/packet.h"
+#include "maps/maps.bpf.h"
 
 /* Number of entries of `flows` - 1; the number is a power of two. Set before load. */
 const volatile __u32 flow_set_mask = FLOW_SETS_DEFAULT - 1;

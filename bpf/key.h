@@ -7,6 +7,7 @@
  * together).
  */
 #include "bpf/packet.h"
+#include "maps/maps.bpf.h"
 
 struct key {
 	__u64 flow;

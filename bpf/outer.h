@@ -34,15 +34,6 @@ struct outer {
 	__u64 hash;
 };
 
-static __always_inline __u16 sum_fold(__u64 sum)
-{
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return sum;
-}
-
 /*
  * The sum of a whole inner packet without reading its payload. A valid TCP or UDP segment and its
  * pseudo-header sum to 0 in one's complement, so the segment sums to the complement of the

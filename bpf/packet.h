@@ -8,32 +8,15 @@
  * Wire formats are read as words through pointers to packet memory: x86 and arm64 load them
  * unaligned, and the verifier allows it there. Little endian only, as everywhere in bpf/.
  */
-#include "maps/maps.bpf.h"
+#include "bpf/wire.h"
 #include "maps/hash.h"
-
-#include <bpf/bpf_endian.h>
-#include <stdbool.h>
-#include <linux/if_ether.h>
-#include <linux/in.h>
-#include <linux/ip.h>
-#include <linux/ipv6.h>
-#include <linux/tcp.h>
-#include <linux/udp.h>
-
-#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "xdp_lb composes header words for little-endian machines"
-#endif
+#include "maps/verdict.h"
 
 enum fragment {
 	FRAGMENT_WHOLE,
 	FRAGMENT_FIRST,
 	FRAGMENT_LATER, /* no L4 header */
 };
-
-#define TCP_FIN 0x01
-#define TCP_SYN 0x02
-#define TCP_RST 0x04
-#define TCP_ACK 0x10
 
 struct packet {
 	struct address source; /* of the flow as the client sends it */
@@ -68,39 +51,6 @@ static __always_inline bool packet_has_ports(const struct packet *packet)
 {
 	return packet->fragment != FRAGMENT_LATER &&
 	       (packet->protocol == IPPROTO_TCP || packet->protocol == IPPROTO_UDP);
-}
-
-static __always_inline __u32 address_word(const struct address *address, int i)
-{
-	return ((const __u32 *)address->bytes)[i];
-}
-
-static __always_inline void address_set_word(struct address *address, int i, __u32 word)
-{
-	((__u32 *)address->bytes)[i] = word;
-}
-
-static __always_inline void address_set_ipv4(struct address *address, __be32 ipv4)
-{
-	address_set_word(address, 0, 0);
-	address_set_word(address, 1, 0);
-	address_set_word(address, 2, bpf_htonl(0xffff));
-	address_set_word(address, 3, ipv4);
-}
-
-static __always_inline void address_load(struct address *address, const void *ipv6)
-{
-	for (int i = 0; i < 4; i++)
-		address_set_word(address, i, ((const __u32 *)ipv6)[i]);
-}
-
-static __always_inline bool address_equal(const struct address *a, const struct address *b)
-{
-	__u32 difference = 0;
-
-	for (int i = 0; i < 4; i++)
-		difference |= address_word(a, i) ^ address_word(b, i);
-	return !difference;
 }
 
 #endif

@@ -28,29 +28,6 @@ static __always_inline bool parse_length_lies(struct xdp_md *ctx, const struct p
 	return packet->l3_offset + packet->length > bpf_xdp_get_buff_len(ctx);
 }
 
-static __always_inline __u32 parse_ethernet(const void *data, const void *data_end,
-					    __u32 *ret_offset)
-{
-	const struct ethhdr *eth = data;
-	__u32 offset = sizeof(*eth);
-	__u16 type;
-
-	if (data + sizeof(*eth) > data_end)
-		return 0;
-	type = eth->h_proto;
-#pragma unroll
-	for (int tag = 0; tag < 2; tag++) {
-		if (type != bpf_htons(ETH_P_8021Q) && type != bpf_htons(ETH_P_8021AD))
-			break;
-		if (data + sizeof(*eth) + 4 * (tag + 1) > data_end)
-			return 0;
-		type = *(const __u16 *)(data + sizeof(*eth) + 4 * tag + 2);
-		offset += 4;
-	}
-	*ret_offset = offset;
-	return type;
-}
-
 static __always_inline void parse_tcp(struct packet *packet, const void *l4, __u32 rest)
 {
 	const __u8 *tcp = l4;
@@ -207,7 +184,7 @@ static __always_inline enum verdict parse_ipv6(struct xdp_md *ctx, struct packet
 static __always_inline enum verdict parse(struct xdp_md *ctx, struct packet *packet)
 {
 	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
-	__u32 type = parse_ethernet(data, data_end, &packet->l3_offset);
+	__u32 type = wire_ethernet(data, data_end, &packet->l3_offset);
 
 	if (type == bpf_htons(ETH_P_IP)) {
 		packet->l3 = data + packet->l3_offset;

@@ -7,6 +7,7 @@
  * most two inlined array accesses, 3 to 5 ns where a hash map's helper costs 32 and more.
  */
 #include "bpf/packet.h"
+#include "maps/maps.bpf.h"
 
 struct service_key {
 	struct address address;
