@@ -8,7 +8,8 @@
  *   passon.h   then: to the next hop
  *   tunnel.h   else: strip, and up the stack
  *
- * Without it a kernel tunnel device can strip as well; only the next hop is lost. It keeps no state.
+ * Without it a kernel tunnel device can strip as well; only the next hop is lost. It keeps no
+ * state.
  */
 #include "bpf/tunnel.h"
 #include "bpf/parse.h"
@@ -47,7 +48,8 @@ static __always_inline bool sender_allowed(const struct tunnel *tunnel)
 	return !in_force || !in_force->check_edges || bpf_map_lookup_elem(&node_edges, &key);
 }
 
-/* The inner packet must fit into the outer one. One that is for nobody we know is the stack's to judge. */
+/* The inner packet must fit into the outer one. One that is for nobody we know is the stack's to
+ * judge. */
 static __always_inline enum node_verdict read_inner(struct xdp_md *ctx, const struct tunnel *tunnel,
 						    struct packet *packet)
 {
@@ -59,7 +61,7 @@ static __always_inline enum node_verdict read_inner(struct xdp_md *ctx, const st
 	packet->length = 0;
 	verdict = tunnel->inner_is_ipv4 ? parse_ipv4(ctx, packet, data_end)
 					: parse_ipv6(ctx, packet, data_end);
-	if (verdict == VERDICT_PASS_MALFORMED || packet->length > tunnel->total - tunnel->length)
+	if (verdict == VERDICT_PASS_MALFORMED || packet->length > tunnel->room)
 		return NODE_DROP_MALFORMED;
 	if (verdict != VERDICT_CONTINUE)
 		packet->protocol = IPPROTO_RAW;

@@ -2,15 +2,18 @@
 #ifndef EBB_BPF_PASSON_H
 #define EBB_BPF_PASSON_H
 /*
- * passon: the node's third stage. Sends the packet, still encapsulated, to the next hop of its list.
+ * passon: the node's third stage. Sends the packet, still encapsulated, to the next hop of its
+ * list.
  *
- * The outer header gets the hop as destination and us as source, so that it passes the filters of a network that knows
- * its hosts' addresses; the hop index goes up by one and the TTL down: the list ends, so loops do. The route is the kernel's
- * (bpf_fib_lookup); where it has no neighbour, the packet goes back to the MAC that brought it, which is a router.
+ * The outer header gets the hop as destination and us as source, so that it passes the filters of a
+ * network that knows its hosts' addresses; the hop index goes up by one and the TTL down: the list
+ * ends, so loops do. The route is the kernel's (bpf_fib_lookup, which answers only where the
+ * interface's `forwarding` is on); where it has no answer, the packet goes back to the MAC that
+ * brought it, which is right where that is a router.
  */
 #include "bpf/tunnel.h"
 
-#define PASSON_AF_INET	2
+#define PASSON_AF_INET  2
 #define PASSON_AF_INET6 10
 
 /* Replaces addresses, index and TTL, and mends the checksums. `hop` gets the new destination. */
@@ -28,14 +31,16 @@ static __always_inline enum node_verdict passon_ipv4(const struct tunnel *tunnel
 		return NODE_DROP_MALFORMED;
 	old_source = ip->saddr;
 	address_set_ipv4(hop, *address);
-	/* The old destination becomes the source, so only source and new destination change the sums. */
+	/* The old destination becomes the source, so only source and new destination change the
+	 * sums. */
 	ip->saddr = ip->daddr;
 	ip->daddr = *address;
 	ip->ttl--;
 	ip->check = ~sum_fold((__u64)(__u16)~ip->check + (__u32)~old_source + ip->daddr + 0xfffe);
 	gue[6]++;
 	if (udp->check) {
-		udp->check = ~sum_fold((__u64)(__u16)~udp->check + (__u32)~old_source + ip->daddr + 1);
+		udp->check =
+			~sum_fold((__u64)(__u16)~udp->check + (__u32)~old_source + ip->daddr + 1);
 		if (!udp->check)
 			udp->check = 0xffff;
 	}
@@ -86,8 +91,7 @@ static __always_inline bool passon_route(struct xdp_md *ctx, const struct tunnel
 			fib->ipv6_dst[i] = address_word(hop, i);
 		}
 	}
-	return bpf_fib_lookup(ctx, fib, sizeof(*fib), BPF_FIB_LOOKUP_OUTPUT) ==
-	       BPF_FIB_LKUP_RET_SUCCESS;
+	return bpf_fib_lookup(ctx, fib, sizeof(*fib), 0) == BPF_FIB_LKUP_RET_SUCCESS;
 }
 
 static __always_inline void passon_macs(__u16 *frame, const struct bpf_fib_lookup *fib, bool routed)

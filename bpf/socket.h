@@ -4,9 +4,10 @@
 /*
  * socket: the node's second stage, for packets that have a next hop. Does this flow belong here?
  *
- * Here: a SYN; a flow that an established (or closing, or half-open) TCP socket or a connected UDP socket holds; an
- * ACK that carries a SYN cookie of a listening socket. An unconnected UDP socket cannot claim a flow. What has no
- * ports (later fragments, ICMP) or is damaged stays here: no socket can speak for it elsewhere either.
+ * Here: a SYN; a flow that an established (or closing, or half-open) TCP socket or a connected UDP
+ * socket holds; an ACK that carries a SYN cookie of a listening socket. An unconnected UDP socket
+ * cannot claim a flow. What has no ports (later fragments, ICMP) or is damaged stays here: no
+ * socket can speak for it elsewhere either.
  */
 #include "bpf/packet.h"
 #include "maps/node.h"
@@ -93,9 +94,8 @@ static __always_inline enum node_verdict socket_udp(struct xdp_md *ctx, const st
 	return verdict;
 }
 
-static __always_inline enum node_verdict socket_claims(struct xdp_md *ctx,
-						       const struct packet *packet,
-						       const void *data_end)
+static __always_inline enum node_verdict
+socket_claims(struct xdp_md *ctx, const struct packet *packet, const void *data_end)
 {
 	if (!packet_has_ports(packet) || packet->l4_bad)
 		return NODE_ACCEPT_OTHER;

@@ -2,11 +2,13 @@
 #ifndef EBB_BPF_TUNNEL_H
 #define EBB_BPF_TUNNEL_H
 /*
- * tunnel: the node's first stage. Is this frame encapsulated for us, and by whom? And its last: taking the outer headers off.
+ * tunnel: the node's first stage. Is this frame encapsulated for us, and by whom? And its last:
+ * taking the outer headers off.
  *
- * Reads what outer.h writes (its opening comment draws it): IP in IP in all four mixes, and GUE on UDP port 6080 in
- * both families, with or without hops. An outer header that we do not read (fragments, IPv6 extension headers) passes:
- * the stack may know it. From the moment a frame is plainly a tunnel's, whatever contradicts itself is dropped.
+ * Reads what outer.h writes (its opening comment draws it): IP in IP in all four mixes, and GUE on
+ * UDP port 6080 in both families, with or without hops. An outer header that we do not read
+ * (fragments, IPv6 extension headers) passes: the stack may know it. From the moment a frame is
+ * plainly a tunnel's, whatever contradicts itself is dropped.
  */
 #include "bpf/wire.h"
 #include "maps/node.h"
@@ -14,18 +16,19 @@
 struct tunnel {
 	struct address source;
 	struct address destination;
-	void *l3;	   /* outer IP header */
-	__u32 l2_length;   /* 14, 18 or 22 */
-	__u32 ip_length;   /* of the outer IP header */
-	__u32 length;	   /* of everything before the inner packet, without Ethernet */
-	__u32 total;	   /* outer packet, as its IP header says */
+	void *l3;        /* outer IP header */
+	__u32 l2_length; /* 14, 18 or 22 */
+	__u32 ip_length; /* of the outer IP header */
+	__u32 length;    /* of everything before the inner packet, without Ethernet */
+	__u32 total;     /* outer packet, as its IP header says */
+	__u32 room;      /* for the inner packet */
 	__u8 is_ipv4;
 	__u8 inner_is_ipv4;
 	__u8 tos;
 	__u8 ttl;
 	__u8 gue;
 	__u8 hop_is_ipv4;
-	__u8 hop_next;	   /* index of the next hop; hop_count: none is left */
+	__u8 hop_next; /* index of the next hop; hop_count: none is left */
 	__u8 hop_count;
 };
 
@@ -51,8 +54,8 @@ static __always_inline enum node_verdict tunnel_gue(struct tunnel *tunnel, const
 	if (gue[0] >> 5 || gue[2] || gue[3] || !tunnel_protocol(tunnel, gue[1]))
 		return NODE_DROP_GUE; /* version, control, flags, protocol */
 	tunnel->gue = 1;
-	tunnel->total = tunnel->ip_length + length;
 	tunnel->length = tunnel->ip_length + sizeof(*udp) + 4 + 4 * words;
+	tunnel->room = tunnel->ip_length + length - tunnel->length;
 	if (!words)
 		return NODE_CONTINUE;
 	if ((const void *)(gue + 8) > data_end)
@@ -69,7 +72,7 @@ static __always_inline enum node_verdict tunnel_gue(struct tunnel *tunnel, const
 	return NODE_CONTINUE;
 }
 
-/* By the outer header's protocol. `rest`: the verdict for what is no tunnel of ours. */
+/* By the outer header's protocol. */
 static __always_inline enum node_verdict tunnel_inside(struct tunnel *tunnel, __u8 protocol,
 						       const void *data_end)
 {
@@ -77,6 +80,7 @@ static __always_inline enum node_verdict tunnel_inside(struct tunnel *tunnel, __
 
 	if (tunnel_protocol(tunnel, protocol)) {
 		tunnel->length = tunnel->ip_length;
+		tunnel->room = tunnel->total - tunnel->ip_length;
 		return NODE_CONTINUE;
 	}
 	if (protocol != IPPROTO_UDP || (const void *)(udp + 1) > data_end ||
@@ -162,8 +166,8 @@ static __always_inline enum node_verdict tunnel_read(struct xdp_md *ctx, struct 
 }
 
 /*
- * RFC 6040 section 4.2: a congestion mark on the outer header goes to an inner packet that can carry it; one that
- * cannot is dropped, as it would have been without a tunnel.
+ * RFC 6040 section 4.2: a congestion mark on the outer header goes to an inner packet that can
+ * carry it; one that cannot is dropped, as it would have been without a tunnel.
  */
 static __always_inline enum node_verdict tunnel_ecn(struct xdp_md *ctx, const struct tunnel *tunnel)
 {
@@ -185,7 +189,7 @@ static __always_inline enum node_verdict tunnel_ecn(struct xdp_md *ctx, const st
 	}
 	ip->tos = tos | ECN_CE;
 	/* RFC 1624: HC' = ~(~HC + ~m + m'); the TOS is the second byte of its word. */
-	ip->check = ~sum_fold((__u64)(__u16)~ip->check + (__u16)~(tos << 8) + (ip->tos << 8));
+	ip->check = ~sum_fold((__u64)(__u16)~ip->check + (__u16) ~(tos << 8) + (ip->tos << 8));
 	return NODE_CONTINUE;
 }
 

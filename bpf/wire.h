@@ -2,10 +2,11 @@
 #ifndef EBB_BPF_WIRE_H
 #define EBB_BPF_WIRE_H
 /*
- * wire: numbers and small helpers of the wire formats that both programs read. No maps, no decisions.
+ * wire: numbers and small helpers of the wire formats that both programs read. No maps, no
+ * decisions.
  *
- * Headers are read as words through pointers to packet memory: x86 and arm64 load them unaligned, and
- * the verifier allows it there. Words are composed for little-endian machines.
+ * Headers are read as words through pointers to packet memory: x86 and arm64 load them unaligned,
+ * and the verifier allows it there. Words are composed for little-endian machines.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_endian.h>
@@ -24,9 +25,9 @@
 #error "header words are composed for little-endian machines"
 #endif
 
-#define IPV6_HOP_BY_HOP	 0
-#define IPV6_ROUTING	 43
-#define IPV6_FRAGMENT	 44
+#define IPV6_HOP_BY_HOP  0
+#define IPV6_ROUTING     43
+#define IPV6_FRAGMENT    44
 #define IPV6_DESTINATION 60
 
 #define TCP_FIN 0x01
@@ -35,7 +36,7 @@
 #define TCP_ACK 0x10
 
 #define ECN_MASK 0x03
-#define ECN_CE	 0x03
+#define ECN_CE   0x03
 
 #define GUE_PORT      6080
 #define GUE_HOPS_IPV4 0 /* type of the private data */
@@ -83,9 +84,10 @@ static __always_inline __u16 sum_fold(__u64 sum)
 	return sum;
 }
 
-/* EtherType behind up to two tags, in network order, 0 if the frame is cut; the offset of what follows. */
+/* EtherType behind up to two tags, in network order, 0 if the frame is cut; the offset of what
+ * follows. */
 static __always_inline __u32 wire_ethernet(const void *data, const void *data_end,
-					    __u32 *ret_offset)
+					   __u32 *ret_offset)
 {
 	const struct ethhdr *eth = data;
 	__u32 offset = sizeof(*eth);

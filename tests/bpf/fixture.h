@@ -2,12 +2,12 @@
 #ifndef EBB_TESTS_BPF_FIXTURE_H
 #define EBB_TESTS_BPF_FIXTURE_H
 /*
- * fixture: xdp_lb loaded from its skeleton, unpinned, with a small world in its maps, and one call that runs a
- * frame through it and checks verdict, counter and every byte out.
+ * fixture: xdp_lb loaded from its skeleton, unpinned, with a small world in its maps, and one call
+ * that runs a frame through it and checks verdict, counter and every byte out.
  *
- * The world: backends 1..3 with IPv4 outer addresses 10.1.0.1.., 11..13 with IPv6 ones; pool 0 is 64
- * slots, all alike (fixture_slots). Next hop 1 leaves by the interface that packets come in on, 2 by another, 3 tags
- * with VLAN 7.
+ * The world: backends 1..3 with IPv4 outer addresses 10.1.0.1.., 11..13 with IPv6 ones; pool 0 is
+ * 64 slots, all alike (fixture_slots). Next hop 1 leaves by the interface that packets come in on,
+ * 2 by another, 3 tags with VLAN 7.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -31,10 +31,10 @@
 #include "maps/verdict.h"
 #include "tests/bpf/frame.h"
 
-#define FIXTURE_SEED	0x5eed5eed5eed5eedULL
-#define FIXTURE_SLOTS	64
-#define FIXTURE_LO	1 /* test runs enter by the loopback interface */
-#define FIXTURE_PORT	5
+#define FIXTURE_SEED  0x5eed5eed5eed5eedULL
+#define FIXTURE_SLOTS 64
+#define FIXTURE_LO    1 /* test runs enter by the loopback interface */
+#define FIXTURE_PORT  5
 
 struct fixture {
 	struct xdp_lb *skel;
@@ -117,9 +117,9 @@ static inline void fixture_clear(struct bpf_map *map, uint32_t from, uint32_t to
 static inline void fixture_put(struct bpf_map *map, uint32_t size, uint64_t seed,
 			       const struct service *service)
 {
-	uint64_t hash = hash_service(hash_is_ipv4(&service->address), &service->address,
-				     service->port_be, service->protocol, service->prefix_length,
-				     seed);
+	uint64_t hash =
+		hash_service(hash_is_ipv4(&service->address), &service->address, service->port_be,
+			     service->protocol, service->prefix_length, seed);
 	struct service there;
 
 	for (int which = 0; which < 2; which++) {
@@ -162,7 +162,8 @@ static inline int fixture_setup(void **state)
 	fx.skel->rodata->flow_set_mask = 63;
 	if (bpf_map__set_max_entries(fx.skel->maps.flows, 64) || xdp_lb__load(fx.skel))
 		return -1;
-	fx.settings = (struct settings){.hash_seed = FIXTURE_SEED, .layout = MAPS_LAYOUT, .half = 1};
+	fx.settings =
+		(struct settings){.hash_seed = FIXTURE_SEED, .layout = MAPS_LAYOUT, .half = 1};
 	fx.settings.table[1].seed = 0x1234567;
 	fixture_settings();
 	for (uint32_t id = 1; id <= 13; id += id == 3 ? 8 : 1) {
@@ -249,7 +250,8 @@ static const char *const verdict_names[VERDICT__COUNT] = {
 
 static uint32_t verdicts_seen[VERDICT__COUNT];
 
-/* Runs `in`; `want` NULL: as it came. Checks action, that just this verdict was counted, and all bytes. */
+/* Runs `in`; `want` NULL: as it came. Checks action, that just this verdict was counted, and all
+ * bytes. */
 static inline void fixture_run(const char *name, const struct frame *in, enum verdict verdict,
 			       const struct frame *want)
 {
@@ -262,8 +264,9 @@ static inline void fixture_run(const char *name, const struct frame *in, enum ve
 	action = program_run(fx.skel->progs.xdp_lb, in, &out);
 	for (uint32_t v = 0; v < VERDICT__COUNT; v++)
 		if (fixture_verdict_count(v) != before[v] + (v == verdict))
-			fail_msg("%s: wanted %s, counter %s moved by %d", name, verdict_names[verdict],
-				 verdict_names[v], (int)(fixture_verdict_count(v) - before[v]));
+			fail_msg("%s: wanted %s, counter %s moved by %d", name,
+				 verdict_names[verdict], verdict_names[v],
+				 (int)(fixture_verdict_count(v) - before[v]));
 	if (action != verdict_actions[verdict])
 		fail_msg("%s: action %d, want %d", name, action, verdict_actions[verdict]);
 	assert_frame(name, &out, want ? want : in);
@@ -277,7 +280,7 @@ struct wrap {
 	enum encap encap;
 	uint16_t hop[3]; /* backend ids up to 0 */
 	uint64_t hash;
-	bool no_sum;	 /* over IPv6 too */
+	bool no_sum; /* over IPv6 too */
 	uint8_t tos;
 };
 
@@ -344,7 +347,8 @@ static inline void frame_wrap(struct frame *out, const struct frame *in, uint32_
 /* The flow hash of a packet that `spec` builds. */
 static inline uint64_t spec_hash(const struct spec *spec)
 {
-	struct address source = address_of(spec->source), destination = address_of(spec->destination);
+	struct address source = address_of(spec->source),
+		       destination = address_of(spec->destination);
 	uint32_t ports = (uint32_t)htons(spec->sport) | (uint32_t)htons(spec->dport) << 16;
 
 	return hash_flow(hash_is_ipv4(&source), &source, &destination, ports, spec->protocol,

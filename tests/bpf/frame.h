@@ -2,8 +2,9 @@
 #ifndef EBB_TESTS_BPF_FRAME_H
 #define EBB_TESTS_BPF_FRAME_H
 /*
- * frame: builds packets for the packet tests, and what should come of them. Every checksum is computed here in full,
- * byte by byte from RFC 1071, and so independently of the programs' shortcuts.
+ * frame: builds packets for the packet tests, and what should come of them. Every checksum is
+ * computed here in full, byte by byte from RFC 1071, and so independently of the programs'
+ * shortcuts.
  */
 #include <arpa/inet.h>
 #include <assert.h>
@@ -31,13 +32,13 @@ struct spec {
 	uint16_t sport, dport;
 	uint8_t tcp_flags;
 	uint8_t tos;
-	int tags;	 /* VLAN */
-	int options;	 /* bytes of IPv4 options */
-	int extensions;	 /* IPv6: so many destination options headers */
+	int tags;       /* VLAN */
+	int options;    /* bytes of IPv4 options */
+	int extensions; /* IPv6: so many destination options headers */
 	enum piece piece;
-	int payload;	 /* bytes behind the L4 header */
-	bool no_sum;	 /* UDP without checksum */
-	int padding;	 /* bytes behind the packet */
+	int payload;         /* bytes behind the L4 header */
+	bool no_sum;         /* UDP without checksum */
+	int padding;         /* bytes behind the packet */
 	const uint8_t *body; /* the L4 part for other protocols; `payload` is its length */
 };
 
@@ -150,7 +151,8 @@ static inline uint32_t spec_l4_length(const struct spec *spec)
 
 static inline void frame_l4(struct frame *frame, const struct spec *spec)
 {
-	struct address source = address_of(spec->source), destination = address_of(spec->destination);
+	struct address source = address_of(spec->source),
+		       destination = address_of(spec->destination);
 	uint32_t length = spec_l4_length(spec);
 	uint8_t *l4 = frame_add(frame, length);
 	uint16_t sum;
@@ -182,7 +184,8 @@ static inline void frame_build(struct frame *frame, const struct spec *spec)
 {
 	static const uint8_t macs[12] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2};
 	static const uint16_t vlans[3] = {100, 200, 300};
-	struct address source = address_of(spec->source), destination = address_of(spec->destination);
+	struct address source = address_of(spec->source),
+		       destination = address_of(spec->destination);
 	bool ipv4 = !strchr(spec->source, ':');
 	uint32_t length = spec_l4_length(spec);
 	uint32_t extra = spec->extensions * 8 + (spec->piece != PIECE_WHOLE ? 8 : 0);
@@ -191,14 +194,14 @@ static inline void frame_build(struct frame *frame, const struct spec *spec)
 	if (ipv4) {
 		frame_ipv4(frame, &source, &destination, spec->protocol, spec->tos, length,
 			   spec->options,
-			   spec->piece == PIECE_FIRST	? 0x2000
+			   spec->piece == PIECE_FIRST   ? 0x2000
 			   : spec->piece == PIECE_LATER ? 0x00b9
 							: 0x4000);
 	} else {
 		uint8_t next = spec->piece != PIECE_WHOLE ? 44 : spec->protocol;
 
-		frame_ipv6(frame, &source, &destination, spec->extensions ? 60 : next, spec->tos, 0x12345,
-			   length + extra);
+		frame_ipv6(frame, &source, &destination, spec->extensions ? 60 : next, spec->tos,
+			   0x12345, length + extra);
 		for (int i = 0; i < spec->extensions; i++) {
 			uint8_t *header = frame_add(frame, 8);
 

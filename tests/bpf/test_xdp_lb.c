@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test_xdp_lb: packets through the loaded program. Rows give a packet and say what becomes of it: action, the one
- * verdict counter that moves, and every byte that leaves.
+ * test_xdp_lb: packets through the loaded program. Rows give a packet and say what becomes of it:
+ * action, the one verdict counter that moves, and every byte that leaves.
  */
 #include "tests/bpf/fixture.h"
 
@@ -56,7 +56,8 @@ static void add_world(void)
 			add_service(vips[i], 1000 + encap, TCP, encap, SERVICE_KIND_PORT, 0);
 			add_service(vips[i], 1000 + encap, UDP, encap, SERVICE_KIND_PORT, 0);
 		}
-		add_service(vips[i], 1010, UDP, ENCAP_GUE, SERVICE_KIND_PORT, SERVICE_CHECKSUM_ZERO);
+		add_service(vips[i], 1010, UDP, ENCAP_GUE, SERVICE_KIND_PORT,
+			    SERVICE_CHECKSUM_ZERO);
 		add_service(vips[i], 0, UDP, ENCAP_IPIP, SERVICE_KIND_ANY_PORT, 0);
 		add_service(vips[i], 0, 0, 0, SERVICE_KIND_ADDRESS, SERVICE_HAS_ANY_PORT_UDP);
 	}
@@ -110,11 +111,19 @@ static void every_encapsulation(void **state)
 {
 	static const struct spec inner[] = {
 		{.source = C4, .destination = VIP4, .protocol = TCP, .tcp_flags = SYN},
-		{.source = C4, .destination = VIP4, .protocol = TCP, .tcp_flags = ACK, .payload = 1401},
+		{.source = C4,
+		 .destination = VIP4,
+		 .protocol = TCP,
+		 .tcp_flags = ACK,
+		 .payload = 1401},
 		{.source = C4, .destination = VIP4, .protocol = UDP, .payload = 18, .tos = 0xb9},
 		{.source = C4, .destination = VIP4, .protocol = UDP, .payload = 1, .padding = 13},
 		{.source = C6, .destination = VIP6, .protocol = TCP, .tcp_flags = SYN, .tos = 0x2a},
-		{.source = C6, .destination = VIP6, .protocol = TCP, .tcp_flags = ACK, .payload = 777},
+		{.source = C6,
+		 .destination = VIP6,
+		 .protocol = TCP,
+		 .tcp_flags = ACK,
+		 .payload = 777},
 		{.source = C6, .destination = VIP6, .protocol = UDP, .payload = 0},
 		{.source = C6, .destination = VIP6, .protocol = UDP, .payload = 333, .padding = 2},
 	};
@@ -128,8 +137,10 @@ static void every_encapsulation(void **state)
 						struct row row = {
 							.name = "encapsulation",
 							.spec = inner[i],
-							.verdict = nexthop == 2 ? VERDICT_FORWARD_REDIRECT
-										: VERDICT_FORWARD_TX,
+							.verdict =
+								nexthop == 2
+									? VERDICT_FORWARD_REDIRECT
+									: VERDICT_FORWARD_TX,
 							.wrap = {backend, nexthop, encap},
 						};
 
@@ -151,17 +162,28 @@ static void every_encapsulation(void **state)
 static void options_and_extensions(void **state)
 {
 	const struct row rows[] = {
-		{"options, ipip", {C4, VIP4, TCP, 4000, 1000, ACK, .options = 4, .payload = 9},
-		 VERDICT_FORWARD_TX, {1, 1, ENCAP_IPIP}},
-		{"40 bytes of options, gue", {C4, VIP4, UDP, 4000, 1001, .options = 40},
-		 VERDICT_FORWARD_TX, {1, 1, ENCAP_GUE}},
-		{"options and tags", {C4, VIP4, UDP, 4000, 1001, .options = 8, .tags = 2},
-		 VERDICT_FORWARD_TX, {1, 1, ENCAP_GUE}},
-		{"one extension", {C6, VIP6, TCP, 4000, 1000, ACK, .extensions = 1},
-		 VERDICT_FORWARD_TX, {1, 1, ENCAP_IPIP}},
-		{"five extensions", {C6, VIP6, UDP, 4000, 1001, .extensions = 5, .tags = 1},
-		 VERDICT_FORWARD_TX, {1, 1, ENCAP_GUE}},
-		{"eight extensions", {C6, VIP6, TCP, 4000, 1000, ACK, .extensions = 8},
+		{"options, ipip",
+		 {C4, VIP4, TCP, 4000, 1000, ACK, .options = 4, .payload = 9},
+		 VERDICT_FORWARD_TX,
+		 {1, 1, ENCAP_IPIP}},
+		{"40 bytes of options, gue",
+		 {C4, VIP4, UDP, 4000, 1001, .options = 40},
+		 VERDICT_FORWARD_TX,
+		 {1, 1, ENCAP_GUE}},
+		{"options and tags",
+		 {C4, VIP4, UDP, 4000, 1001, .options = 8, .tags = 2},
+		 VERDICT_FORWARD_TX,
+		 {1, 1, ENCAP_GUE}},
+		{"one extension",
+		 {C6, VIP6, TCP, 4000, 1000, ACK, .extensions = 1},
+		 VERDICT_FORWARD_TX,
+		 {1, 1, ENCAP_IPIP}},
+		{"five extensions",
+		 {C6, VIP6, UDP, 4000, 1001, .extensions = 5, .tags = 1},
+		 VERDICT_FORWARD_TX,
+		 {1, 1, ENCAP_GUE}},
+		{"eight extensions",
+		 {C6, VIP6, TCP, 4000, 1000, ACK, .extensions = 8},
 		 VERDICT_PASS_HEADER_CHAIN},
 	};
 
@@ -175,21 +197,31 @@ static void outer_checksum(void **state)
 	const struct row rows[] = {
 		{"inner IPv4 without UDP checksum: none outside",
 		 {C4, VIP4, UDP, 4000, 1001, .no_sum = true, .payload = 5},
-		 VERDICT_FORWARD_TX, {11, 1, ENCAP_GUE, .no_sum = true}},
-		{"the service wants none", {C6, VIP6, UDP, 4000, 1010, .payload = 5},
-		 VERDICT_FORWARD_TX, {11, 1, ENCAP_GUE, .no_sum = true}},
-		{"extension header: none", {C6, VIP6, UDP, 4000, 1001, .extensions = 1},
-		 VERDICT_FORWARD_TX, {11, 1, ENCAP_GUE, .no_sum = true}},
-		{"odd", {C6, VIP6, UDP, 4000, 1001, .payload = 201}, VERDICT_FORWARD_TX,
+		 VERDICT_FORWARD_TX,
+		 {11, 1, ENCAP_GUE, .no_sum = true}},
+		{"the service wants none",
+		 {C6, VIP6, UDP, 4000, 1010, .payload = 5},
+		 VERDICT_FORWARD_TX,
+		 {11, 1, ENCAP_GUE, .no_sum = true}},
+		{"extension header: none",
+		 {C6, VIP6, UDP, 4000, 1001, .extensions = 1},
+		 VERDICT_FORWARD_TX,
+		 {11, 1, ENCAP_GUE, .no_sum = true}},
+		{"odd",
+		 {C6, VIP6, UDP, 4000, 1001, .payload = 201},
+		 VERDICT_FORWARD_TX,
 		 {11, 1, ENCAP_GUE}},
 	};
 
 	fixture_slots(11, 0, 0);
 	RUN_ROWS(rows);
-	/* Every low half of the address and port: carries of all kinds, and a sum of zero among them. */
+	/* Every low half of the address and port: carries of all kinds, and a sum of zero among
+	 * them. */
 	for (int i = 0; i < 400; i++) {
-		struct row row = {"carry", {C6, VIP6, TCP, i * 163, 1001, ACK, .payload = i % 64},
-				  VERDICT_FORWARD_TX, {11, 1, ENCAP_GUE}};
+		struct row row = {"carry",
+				  {C6, VIP6, TCP, i * 163, 1001, ACK, .payload = i % 64},
+				  VERDICT_FORWARD_TX,
+				  {11, 1, ENCAP_GUE}};
 
 		row.spec.tos = i;
 		run_row(&row);
@@ -206,16 +238,32 @@ static void service_lookup(void **state)
 {
 	const struct row rows[] = {
 		{"any port", {C4, VIP4, UDP, 4000, 5555}, VERDICT_FORWARD_TX, {1, 1, ENCAP_IPIP}},
-		{"any port, 6", {C6, VIP6, UDP, 4000, 5555}, VERDICT_FORWARD_TX, {1, 1, ENCAP_IPIP}},
-		{"exact before any", {C4, VIP4, UDP, 4000, 1001}, VERDICT_FORWARD_TX, {1, 1, ENCAP_GUE}},
-		{"any port is UDP's only", {C4, VIP4, TCP, 4000, 5555, SYN}, VERDICT_PASS_NOT_OURS},
-		{"prefix", {C4, "203.0.113.9", TCP, 4000, 80, SYN}, VERDICT_FORWARD_TX, {1, 1, ENCAP_GUE}},
-		{"longest prefix", {C4, "203.0.113.200", TCP, 4000, 80, SYN}, VERDICT_FORWARD_TX,
+		{"any port, 6",
+		 {C6, VIP6, UDP, 4000, 5555},
+		 VERDICT_FORWARD_TX,
 		 {1, 1, ENCAP_IPIP}},
-		{"prefix, 6", {C6, "2001:db8:5b::abcd:1", UDP, 4000, 80}, VERDICT_FORWARD_TX,
+		{"exact before any",
+		 {C4, VIP4, UDP, 4000, 1001},
+		 VERDICT_FORWARD_TX,
 		 {1, 1, ENCAP_GUE}},
-		{"beside the prefix", {C4, "203.0.114.9", TCP, 4000, 80, SYN}, VERDICT_PASS_NOT_OURS},
-		{"beside the prefix, 6", {C6, "2001:db8:5b:1::1", TCP, 4000, 80, SYN},
+		{"any port is UDP's only", {C4, VIP4, TCP, 4000, 5555, SYN}, VERDICT_PASS_NOT_OURS},
+		{"prefix",
+		 {C4, "203.0.113.9", TCP, 4000, 80, SYN},
+		 VERDICT_FORWARD_TX,
+		 {1, 1, ENCAP_GUE}},
+		{"longest prefix",
+		 {C4, "203.0.113.200", TCP, 4000, 80, SYN},
+		 VERDICT_FORWARD_TX,
+		 {1, 1, ENCAP_IPIP}},
+		{"prefix, 6",
+		 {C6, "2001:db8:5b::abcd:1", UDP, 4000, 80},
+		 VERDICT_FORWARD_TX,
+		 {1, 1, ENCAP_GUE}},
+		{"beside the prefix",
+		 {C4, "203.0.114.9", TCP, 4000, 80, SYN},
+		 VERDICT_PASS_NOT_OURS},
+		{"beside the prefix, 6",
+		 {C6, "2001:db8:5b:1::1", TCP, 4000, 80, SYN},
 		 VERDICT_PASS_NOT_OURS},
 		{"a port before the VIP's", {C6, VIP6, TCP, 4000, 999, SYN}, VERDICT_PASS_NOT_OURS},
 	};
@@ -230,22 +278,36 @@ static void not_ours(void **state)
 	static const uint8_t echo[16] = {8, 0, 1, 2, 3, 4, 5, 6};
 	const struct row rows[] = {
 		{"other address", {C4, "192.0.2.11", TCP, 4000, 1000, SYN}, VERDICT_PASS_NOT_OURS},
-		{"other address, 6", {C6, "2001:db8::11", TCP, 4000, 1000, SYN}, VERDICT_PASS_NOT_OURS},
-		{"with tags", {C4, "192.0.2.11", UDP, 4000, 1000, .tags = 2}, VERDICT_PASS_NOT_OURS},
-		{"with options", {C4, "192.0.2.11", UDP, 1, 1, .options = 12}, VERDICT_PASS_NOT_OURS},
-		{"with extensions", {C6, "2001:db8::11", UDP, 1, 1, .extensions = 3},
+		{"other address, 6",
+		 {C6, "2001:db8::11", TCP, 4000, 1000, SYN},
 		 VERDICT_PASS_NOT_OURS},
-		{"first fragment", {C4, "192.0.2.11", UDP, 1, 1, .piece = PIECE_FIRST, .payload = 64},
+		{"with tags",
+		 {C4, "192.0.2.11", UDP, 4000, 1000, .tags = 2},
 		 VERDICT_PASS_NOT_OURS},
-		{"later fragment", {C4, "192.0.2.11", UDP, .piece = PIECE_LATER, .payload = 64},
+		{"with options",
+		 {C4, "192.0.2.11", UDP, 1, 1, .options = 12},
 		 VERDICT_PASS_NOT_OURS},
-		{"later fragment, 6", {C6, "2001:db8::11", UDP, .piece = PIECE_LATER, .payload = 64},
+		{"with extensions",
+		 {C6, "2001:db8::11", UDP, 1, 1, .extensions = 3},
 		 VERDICT_PASS_NOT_OURS},
-		{"echo", {C4, "192.0.2.11", IPPROTO_ICMP, .body = echo, .payload = 16},
+		{"first fragment",
+		 {C4, "192.0.2.11", UDP, 1, 1, .piece = PIECE_FIRST, .payload = 64},
 		 VERDICT_PASS_NOT_OURS},
-		{"another protocol to a VIP", {C4, VIP4, IPPROTO_GRE, .body = echo, .payload = 16},
+		{"later fragment",
+		 {C4, "192.0.2.11", UDP, .piece = PIECE_LATER, .payload = 64},
 		 VERDICT_PASS_NOT_OURS},
-		{"no next header", {C6, VIP6, 59, .body = echo, .payload = 16}, VERDICT_PASS_NOT_OURS},
+		{"later fragment, 6",
+		 {C6, "2001:db8::11", UDP, .piece = PIECE_LATER, .payload = 64},
+		 VERDICT_PASS_NOT_OURS},
+		{"echo",
+		 {C4, "192.0.2.11", IPPROTO_ICMP, .body = echo, .payload = 16},
+		 VERDICT_PASS_NOT_OURS},
+		{"another protocol to a VIP",
+		 {C4, VIP4, IPPROTO_GRE, .body = echo, .payload = 16},
+		 VERDICT_PASS_NOT_OURS},
+		{"no next header",
+		 {C6, VIP6, 59, .body = echo, .payload = 16},
+		 VERDICT_PASS_NOT_OURS},
 		{"three tags", {C4, VIP4, TCP, 4000, 1000, SYN, .tags = 3}, VERDICT_PASS_NOT_IP},
 	};
 	struct frame arp;
@@ -261,9 +323,9 @@ static void not_ours(void **state)
 struct lie {
 	const char *name;
 	struct spec spec;
-	uint32_t at;	/* byte behind the start of the IP header */
+	uint32_t at; /* byte behind the start of the IP header */
 	uint8_t value;
-	uint32_t cut;	/* new length of the IP packet; 0: as it is */
+	uint32_t cut; /* new length of the IP packet; 0: as it is */
 	enum verdict verdict;
 };
 
@@ -308,8 +370,8 @@ static void malformed(void **state)
 static void routing_header(void **state)
 {
 	const struct spec spec = {C6, VIP6, UDP, 4000, 1000, .payload = 30, .extensions = 1};
-	const struct row ours = {"routing header, at its end", spec, VERDICT_FORWARD_TX,
-				 {1, 1, ENCAP_IPIP}};
+	const struct row ours = {
+		"routing header, at its end", spec, VERDICT_FORWARD_TX, {1, 1, ENCAP_IPIP}};
 	struct wrap wrap = ours.wrap;
 	struct frame in, want;
 
@@ -327,8 +389,8 @@ static void routing_header(void **state)
 
 static void refusals(void **state)
 {
-	const struct row rows[] = {
-		{"", {C4, VIP4, TCP, 4000, 1000, SYN}}, {"", {C6, VIP6, UDP, 4000, 1001}}};
+	const struct row rows[] = {{"", {C4, VIP4, TCP, 4000, 1000, SYN}},
+				   {"", {C6, VIP6, UDP, 4000, 1001}}};
 
 	for (int i = 0; i < 2; i++) {
 		struct backend backend = fixture_backend(1);
@@ -374,8 +436,8 @@ static void refusals(void **state)
 
 static void unconfigured(void **state)
 {
-	const struct row row = {"no settings", {C4, VIP4, TCP, 4000, 1000, SYN},
-				VERDICT_PASS_UNCONFIGURED};
+	const struct row row = {
+		"no settings", {C4, VIP4, TCP, 4000, 1000, SYN}, VERDICT_PASS_UNCONFIGURED};
 
 	fx.settings.layout = 0;
 	fixture_settings();
@@ -388,10 +450,16 @@ static void too_big(void **state)
 {
 	/* 1600 is the path's MTU: 20 + 20 + 20 + 1540 just fits. */
 	const struct row rows[] = {
-		{"fits", {C4, VIP4, TCP, 4000, 1000, ACK, .payload = 1540}, VERDICT_FORWARD_TX,
+		{"fits",
+		 {C4, VIP4, TCP, 4000, 1000, ACK, .payload = 1540},
+		 VERDICT_FORWARD_TX,
 		 {1, 1, ENCAP_IPIP}},
-		{"does not", {C4, VIP4, TCP, 4000, 1000, ACK, .payload = 1541}, VERDICT_DROP_TOO_BIG},
-		{"does not, 6", {C6, VIP6, TCP, 4000, 1001, ACK, .payload = 1505}, VERDICT_DROP_TOO_BIG},
+		{"does not",
+		 {C4, VIP4, TCP, 4000, 1000, ACK, .payload = 1541},
+		 VERDICT_DROP_TOO_BIG},
+		{"does not, 6",
+		 {C6, VIP6, TCP, 4000, 1001, ACK, .payload = 1505},
+		 VERDICT_DROP_TOO_BIG},
 	};
 
 	RUN_ROWS(rows);
@@ -420,7 +488,8 @@ static void slots_and_counters(void **state)
 		bytes = fixture_count(fx.skel->maps.backend_stats, id, 32, 8);
 		flows = fixture_count(fx.skel->maps.service_stats, 1, 32, 16);
 		run_row(&row);
-		assert_int_equal(fixture_count(fx.skel->maps.backend_stats, id, 32, 0), packets + 1);
+		assert_int_equal(fixture_count(fx.skel->maps.backend_stats, id, 32, 0),
+				 packets + 1);
 		assert_int_equal(fixture_count(fx.skel->maps.backend_stats, id, 32, 8), bytes + 50);
 		assert_int_equal(fixture_count(fx.skel->maps.service_stats, 1, 32, 16), flows + 1);
 		spread[id]++;
@@ -433,7 +502,8 @@ static void slots_and_counters(void **state)
 static void every_verdict_was_seen(void **state)
 {
 	for (int v = 1; v < VERDICT__COUNT; v++)
-		if (!verdicts_seen[v] && v != VERDICT_DROP_NO_ROOM) /* needs a driver without headroom */
+		if (!verdicts_seen[v] &&
+		    v != VERDICT_DROP_NO_ROOM) /* needs a driver without headroom */
 			fail_msg("no row for %s", verdict_names[v]);
 }
 
