@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * See lend.h. Each backend keeps its loans in a heap with the worst on top, by rank: within one backend, rank order is
- * score order, so most comparisons are of integers.
+ * See lend.h. Each backend keeps its loans in a heap with the worst on top, by rank: within one
+ * backend, rank order is score order, so most comparisons are of integers.
  *
  * Settling, from a matching that was stable before the change:
  *   1. who has more loans than its limit gives up the worst; those and the new offers are `loose`;
- *   2. each loose slot asks (propose) the backends in order of score, at which it displaces the worst if it is better; what
- *      is displaced asks on. Backends do not fill the room that they gained yet. What nobody takes stays loose;
- *   3. each backend with room takes (fill) the best of those slots that prefer it to what they have; a slot that leaves another
- *      backend makes room there, which is filled in turn.
+ *   2. each loose slot asks (propose) the backends in order of score, where it displaces the worst
+ *      if it is better; what is displaced asks on. Backends do not fill the room that they gained
+ *      yet. What nobody takes stays loose;
+ *   3. each backend with room takes (fill) the best of those slots that prefer it to what they
+ *      have; a slot that leaves another backend makes room there, which is filled in turn.
  * Each step ends in a matching that is stable for the limits that count at that moment.
  */
 #include "controller/lend.h"
@@ -20,7 +21,7 @@
 #include <string.h>
 
 #define NO_BACKEND UINT32_MAX
-#define NO_SLOT	   UINT32_MAX
+#define NO_SLOT    UINT32_MAX
 
 struct loan {
 	uint32_t rank, slot;
@@ -30,7 +31,8 @@ struct holder {
 	struct loan *loans; /* heap, the largest rank on top */
 	uint32_t count, room;
 	uint32_t limit;
-	uint32_t accept; /* takes slots of rank below this: its worst loan's, or all ranks: room that nobody wants */
+	uint32_t accept; /* takes slots of rank below this: its worst loan's, or all ranks: room
+			    that nobody wants */
 };
 
 struct lend {
@@ -41,7 +43,7 @@ struct lend {
 	uint16_t *owner;
 	uint16_t nobody;
 	uint32_t *place; /* [slot] index in its holder's heap, or in `loose` */
-	double *score;	 /* [slot] with its holder; INFINITY while loose */
+	double *score;   /* [slot] with its holder; INFINITY while loose */
 	uint32_t *loose;
 	uint32_t loose_count, loose_room;
 	uint32_t *receivers; /* limit > 0 */
@@ -58,8 +60,13 @@ int lend_new(const struct score_space *space, const struct score *scores, uint32
 
 	if (!lend)
 		return -ENOMEM;
-	*lend = (struct lend){.space = space, .scores = scores, .n = n, .owner = owner,
-			      .nobody = nobody, .touch = touch, .ctx = ctx};
+	*lend = (struct lend){.space = space,
+			      .scores = scores,
+			      .n = n,
+			      .owner = owner,
+			      .nobody = nobody,
+			      .touch = touch,
+			      .ctx = ctx};
 	lend->holders = calloc(n + 1, sizeof(*lend->holders));
 	lend->receivers = malloc((n + 1) * sizeof(*lend->receivers));
 	lend->place = malloc(space->slots * sizeof(*lend->place));
@@ -239,7 +246,8 @@ static uint32_t best_backend(const struct lend *lend, uint32_t slot, uint32_t *r
 	return best;
 }
 
-/* The slot, which is loose, asks for a backend; so does whom it displaces. Holders are taken for full as they are. */
+/* The slot, which is loose, asks for a backend; so does whom it displaces. Holders are taken for
+ * full as they are. */
 static void propose(struct lend *lend, uint32_t slot)
 {
 	uint32_t rank, backend;
@@ -302,19 +310,21 @@ static void consider_heap(const struct lend *lend, struct candidate *best,
 	}
 }
 
-/* The backend has room for one more: it takes the best slot that wants to come, and so on where that came from. */
+/* The backend has room for one more: it takes the best slot that wants to come, and so on where
+ * that came from. */
 static void fill(struct lend *lend, uint32_t backend)
 {
 	for (;;) {
 		struct holder *holder = &lend->holders[backend];
-		struct candidate best = {.backend = backend, .slot = NO_SLOT,
-					 .rank = lend->space->ranks};
+		struct candidate best = {
+			.backend = backend, .slot = NO_SLOT, .rank = lend->space->ranks};
 		uint16_t from;
 
 		if (holder->accept == lend->space->ranks)
 			return;
 		if (holder->accept)
-			best.above = score_at(lend->space, &lend->scores[backend], holder->accept - 1);
+			best.above =
+				score_at(lend->space, &lend->scores[backend], holder->accept - 1);
 		for (uint32_t i = 0; i < lend->loose_count; i++)
 			consider(lend, &best, lend->loose[i]);
 		for (uint32_t i = 0; i < lend->receiver_count; i++)
@@ -374,7 +384,8 @@ void lend_settle(struct lend *lend)
 	list_receivers(lend);
 	for (uint32_t i = 0; i < lend->n; i++)
 		give_up_excess(lend, &lend->holders[i]);
-	/* Downwards: what is displaced comes in at the end and asks at once, what nobody takes stays behind `i`. */
+	/* Downwards: what is displaced comes in at the end and asks at once, what nobody takes
+	 * stays behind `i`. */
 	for (uint32_t i = lend->loose_count; i-- > 0;)
 		propose(lend, lend->loose[i]);
 	for (uint32_t i = 0; i < lend->receiver_count; i++) {

@@ -2,10 +2,10 @@
 #ifndef EBB_NAMEHASH_H
 #define EBB_NAMEHASH_H
 /*
- * namehash: the 64 bits by which the pure core knows a backend. Everything that must be the same on every edge host
- * (ties of quotas, the backend's permutation of the slots, jitter, digest) comes from this and never from an
- * index or an id, which differ between hosts. FNV-1a over the bytes of the name, then a finaliser (all 64
- * bits depend on all bytes).
+ * namehash: the 64 bits by which the pure core knows a backend. Everything that must be the same on
+ * every edge host (ties of quotas, the backend's permutation of the slots, jitter, digest) comes
+ * from this and never from an index or an id, which differ between hosts. FNV-1a over the bytes of
+ * the name, then a finaliser (all 64 bits depend on all bytes).
  */
 #include <stdint.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * See quota.h. Weights become integers relative to the largest (44 bits; 65535 of them sum to less than 2^60), so that
- * floors and sums are exact and no order of addition shows.
+ * See quota.h. Weights become integers relative to the largest (44 bits; 65535 of them sum to less
+ * than 2^60), so that floors and sums are exact and no order of addition shows.
  */
 #include "controller/quota.h"
 
@@ -11,7 +11,7 @@
 
 #include "controller/namehash.h"
 
-#define QUOTA_SCALE	17592186044416.0 /* 2^44 */
+#define QUOTA_SCALE     17592186044416.0 /* 2^44 */
 #define QUOTA_SLOTS_MAX (1u << 22)
 
 struct claim { /* of one backend on one more slot */
@@ -25,11 +25,12 @@ static bool claim_before(const struct claim *a, const struct claim *b)
 	return a->key < b->key || (a->key == b->key && a->hash < b->hash);
 }
 
-/* o in [15/32, 17/32): around a half, so that neither large nor small backends gain; the spread lets equal weights
- * take turns in an order that is the same everywhere. */
+/* o in [15/32, 17/32): around a half, so that neither large nor small backends gain; the spread
+ * lets equal weights take turns in an order that is the same everywhere. */
 static double offset_of(uint64_t hash)
 {
-	return 15.0 / 32 + (double)(hash_mix(hash ^ 0x71756f7461u) >> 32) * (1.0 / 16 / 4294967296.0);
+	return 15.0 / 32 +
+	       (double)(hash_mix(hash ^ 0x71756f7461u) >> 32) * (1.0 / 16 / 4294967296.0);
 }
 
 static void claim_swap(struct claim *a, struct claim *b)

@@ -7,7 +7,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-/* How many claims a free slot gets in one window, on average: more means fewer windows and more claims in vain. */
+/* How many claims a free slot gets in one window, on average: more means fewer windows and more
+ * claims in vain. */
 #define RACE_STRIDE 0.8
 
 struct hit {
@@ -24,10 +25,10 @@ struct race {
 	uint32_t free_count;
 	uint16_t *active; /* backends with quota left */
 	uint32_t active_count;
-	uint32_t *next;	    /* [backend] rank from which it walks on */
+	uint32_t *next; /* [backend] rank from which it walks on */
 	struct hit *hits, *sorted;
 	uint32_t hit_count, hit_room;
-	uint32_t *starts;   /* of the sort's buckets */
+	uint32_t *starts; /* of the sort's buckets */
 	uint32_t start_room;
 };
 
@@ -36,7 +37,8 @@ static bool is_free(const struct race *race, uint32_t slot)
 	return race->free_slots[slot / 64] >> (slot % 64) & 1;
 }
 
-/* The first rank whose score is at or above `end`. The guess may be rough: the loops make it exact. */
+/* The first rank whose score is at or above `end`. The guess may be rough: the loops make it exact.
+ */
 static uint32_t rank_bound(const struct race *race, uint32_t backend, double end)
 {
 	const struct score_space *space = race->space;
@@ -156,7 +158,8 @@ static int hits_sort(struct race *race)
 	for (uint32_t i = 0; i < n; i++)
 		starts[i + 1] += starts[i];
 	for (uint32_t i = 0; i < n; i++)
-		race->sorted[starts[bucket_of(race->hits[i].score, from, scale, n)]++] = race->hits[i];
+		race->sorted[starts[bucket_of(race->hits[i].score, from, scale, n)]++] =
+			race->hits[i];
 	for (uint32_t i = 0, start = 0; i < n; start = starts[i++])
 		insertion_sort(race, race->sorted + start, starts[i] - start);
 	return 0;
@@ -231,8 +234,11 @@ int race_run(const struct score_space *space, const struct score *scores, uint32
 	     uint32_t *quotas, uint64_t *free_slots, uint32_t free_count,
 	     struct race_claim *ret_claims)
 {
-	struct race race = {.space = space, .scores = scores, .quotas = quotas,
-			    .free_slots = free_slots, .free_count = free_count};
+	struct race race = {.space = space,
+			    .scores = scores,
+			    .quotas = quotas,
+			    .free_slots = free_slots,
+			    .free_count = free_count};
 	int err = -ENOMEM;
 
 	race.active = malloc((n + 1) * sizeof(*race.active));

@@ -7,7 +7,7 @@
 #include "controller/namehash.h"
 
 #define SCORE_BITS_MIN 8 /* so that tiny tables have a permutation worth its name */
-#define LN2	       0.69314718055994530942
+#define LN2            0.69314718055994530942
 
 void score_space_init(struct score_space *space, uint32_t slots)
 {
@@ -24,7 +24,8 @@ void score_space_init(struct score_space *space, uint32_t slots)
 	};
 }
 
-/* Modulo 2^32, of an odd number; each Newton step doubles the right bits (odd*odd = 1 mod 8: 3 at first). */
+/* Modulo 2^32, of an odd number; each Newton step doubles the right bits (odd*odd = 1 mod 8: 3 at
+ * first). */
 static uint32_t odd_inverse(uint32_t odd)
 {
 	uint32_t x = odd;
@@ -54,8 +55,8 @@ void score_init(struct score *score, uint64_t hash, double capacity)
 }
 
 /*
- * x = m * 2^e with m in [sqrt(1/2), sqrt(2)): ln x = e ln 2 + 2 artanh(s), s = (m - 1)/(m + 1), |s| < 0.1716. The series
- * of artanh is cut after s^21/21: the rest is below 1e-17 of it.
+ * x = m * 2^e with m in [sqrt(1/2), sqrt(2)): ln x = e ln 2 + 2 artanh(s), s = (m - 1)/(m + 1), |s|
+ * < 0.1716. The series of artanh is cut after s^21/21: the rest is below 1e-17 of it.
  */
 double score_minus_ln(double x)
 {

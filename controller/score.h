@@ -2,28 +2,31 @@
 #ifndef EBB_SCORE_H
 #define EBB_SCORE_H
 /*
- * score: how much a backend and a slot want each other; the smaller, the more. One number for both sides.
+ * score: how much a backend and a slot want each other; the smaller, the more. One number for both
+ * sides.
  *
  *   score(backend, slot) = E(rank) / capacity       E(k) = -ln(1 - (k + u)/R)
  *
- * rank is the slot's place in the backend's own pseudo-random permutation of 0..R-1, R the power of two that holds
- * all slots (places that are no slot are skipped by whoever walks). E makes equal steps of rank exponentially
- * distributed, so that backends race at a speed that is their capacity (weighted rendezvous). u in (0,1) is the backend's
- * own, so that scores of different backends are never equal in practice; if they are, the smaller hash is first.
+ * rank is the slot's place in the backend's own pseudo-random permutation of 0..R-1, R the power of
+ * two that holds all slots (places that are no slot are skipped by whoever walks). E makes equal
+ * steps of rank exponentially distributed, so that backends race at a speed that is their capacity
+ * (weighted rendezvous). u in (0,1) is the backend's own, so that scores of different backends are
+ * never equal in practice; if they are, the smaller hash is first.
  *
- * The permutation is three rounds of x*odd + key, x ^= x >> half, modulo R: a few cycles in both directions. Only
- * + - * / on doubles and integers: the same bits on every machine that has IEEE 754 and does not contract
- * (-ffp-contract=off).
+ * The permutation is three rounds of x*odd + key, x ^= x >> half, modulo R: a few cycles in both
+ * directions. Only
+ * sums, products and quotients of doubles and integers decide: the same bits on every machine that
+ * has IEEE 754 and does not contract (-ffp-contract=off).
  */
 #include <stdbool.h>
 #include <stdint.h>
 
-struct score_space { /* of one table */
-	uint32_t slots;	 /* places at or above are no slots */
-	uint32_t ranks;	 /* R */
-	uint32_t mask;	 /* R - 1 */
-	uint32_t shift;	 /* at least half of R's bits: then x ^= x >> shift undoes itself */
-	double inverse;	 /* 1/R, exact */
+struct score_space {    /* of one table */
+	uint32_t slots; /* places at or above are no slots */
+	uint32_t ranks; /* R */
+	uint32_t mask;  /* R - 1 */
+	uint32_t shift; /* at least half of R's bits: then x ^= x >> shift undoes itself */
+	double inverse; /* 1/R, exact */
 };
 
 struct score { /* of one backend; one cache line */
@@ -35,7 +38,8 @@ struct score { /* of one backend; one cache line */
 
 void score_space_init(struct score_space *space, uint32_t slots);
 void score_init(struct score *score, uint64_t hash, double capacity);
-/* -ln(x) for x in (0,1], relative error below 1e-14, strictly falling over steps of 2^-43 and more. */
+/* -ln(x) for x in (0,1], relative error below 1e-14, strictly falling over steps of 2^-43 and more.
+ */
 double score_minus_ln(double x);
 
 /* The place at `rank`; at or above space->slots it is no slot. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * settle: one entry of the slots map through its moves, as slots.h describes. Ids here are those of the backends map.
+ * settle: one entry of the slots map through its moves, as slots.h describes. Ids here are those of
+ * the backends map.
  */
 #include "controller/slots.h"
 
@@ -33,7 +34,8 @@ struct slot slot_move(struct slot entry, uint16_t primary, uint16_t home, uint16
 	return moved;
 }
 
-struct slot slot_settle(struct slot entry, uint16_t coarse_s, uint32_t settle_s, bool secondary_gone)
+struct slot slot_settle(struct slot entry, uint16_t coarse_s, uint32_t settle_s,
+			bool secondary_gone)
 {
 	uint16_t age = (uint16_t)(coarse_s - entry.moved);
 
@@ -42,7 +44,8 @@ struct slot slot_settle(struct slot entry, uint16_t coarse_s, uint32_t settle_s,
 	if (settle_s && age >= settle_s)
 		entry.secondary = BACKEND_NONE;
 	else if (secondary_gone) /* the third owner becomes the second */
-		entry.secondary = entry.home != entry.secondary && entry.home != entry.primary ?
-					  entry.home : BACKEND_NONE;
+		entry.secondary = entry.home != entry.secondary && entry.home != entry.primary
+					  ? entry.home
+					  : BACKEND_NONE;
 	return entry;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * See slots.h. A backend's home slots stand in `order` by its own rank, best first: it keeps from the front and lends from
- * the back. A small change of quotas is worked into the lending step by step; a large one races for all lent slots anew. Both
- * end in the same matching, since there is only one.
+ * See slots.h. A backend's home slots stand in `order` by its own rank, best first: it keeps from
+ * the front and lends from the back. A small change of quotas is worked into the lending step by
+ * step; a large one races for all lent slots anew. Both end in the same matching, since there is
+ * only one.
  */
 #include "controller/slots.h"
 
@@ -25,10 +26,10 @@ struct slots {
 	struct score *scores;
 	uint64_t *hashes;
 	uint32_t *home_quotas, *quotas; /* now */
-	uint32_t *wanted;		/* quotas to be */
-	uint32_t *first;		/* [backend] its first entry in `order`; n + 1 of them */
-	uint32_t *order;		/* home slots by backend, best rank first */
-	uint16_t *home, *primary;	/* [slot] */
+	uint32_t *wanted;               /* quotas to be */
+	uint32_t *first;                /* [backend] its first entry in `order`; n + 1 of them */
+	uint32_t *order;                /* home slots by backend, best rank first */
+	uint16_t *home, *primary;       /* [slot] */
 	struct lend *lend;
 	uint32_t lent;
 	uint64_t digest;
@@ -55,7 +56,8 @@ static void touch(void *ctx, uint32_t slot)
 	if (t->touched[slot / 64] >> (slot % 64) & 1)
 		return;
 	t->touched[slot / 64] |= 1ull << (slot % 64);
-	t->changes[t->change_count++] = (struct slots_change){.slot = slot, .from = t->primary[slot]};
+	t->changes[t->change_count++] =
+		(struct slots_change){.slot = slot, .from = t->primary[slot]};
 }
 
 /* One slot's part in the digest; a sum of these, so that it is kept up by differences. */
@@ -160,7 +162,8 @@ static int build_home(struct slots *t, const double *home_weights)
 static int start_at_home(struct slots *t)
 {
 	bool empty = t->first[t->n] == 0;
-	int err = lend_new(&t->space, t->scores, t->n, t->primary, SLOTS_NOBODY, touch, t, &t->lend);
+	int err =
+		lend_new(&t->space, t->scores, t->n, t->primary, SLOTS_NOBODY, touch, t, &t->lend);
 
 	if (!err && empty) /* room for offers, which are all slots */
 		err = lend_reserve(t->lend, t->quotas, t->space.slots);
@@ -269,7 +272,8 @@ static uint32_t kept(const struct slots *t, const uint32_t *quotas, uint32_t bac
 	return min_u32(quotas[backend], t->home_quotas[backend]);
 }
 
-/* What changes hands at least: slots that are newly lent, recalled, or lose or gain a place elsewhere. */
+/* What changes hands at least: slots that are newly lent, recalled, or lose or gain a place
+ * elsewhere. */
 static uint32_t steps_between(const struct slots *t, const uint32_t *from, const uint32_t *to)
 {
 	uint32_t steps = 0;

@@ -2,8 +2,8 @@
 #ifndef EBB_TESTS_RANDOM_H
 #define EBB_TESTS_RANDOM_H
 /*
- * random: numbers for property tests. The seed is printed, and EBB_SEED in the environment sets it, so that what
- * failed once can be run again.
+ * random: numbers for property tests. The seed is printed, and EBB_SEED in the environment sets it,
+ * so that what failed once can be run again.
  */
 #include <stdint.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Mirrors controller/quota.c: exact sums, each within a slot of its share, order irrelevant, monotone. */
+/* Mirrors controller/quota.c: exact sums, each within a slot of its share, order irrelevant,
+ * monotone. */
 #include <errno.h>
 #include <math.h>
 #include <setjmp.h>
@@ -131,7 +132,8 @@ static void order_does_not_matter(void **state)
 	}
 }
 
-/* One weight falls: no other quota falls. Rises: no other rises. Weights within 1:16, as capacities are. */
+/* One weight falls: no other quota falls. Rises: no other rises. Weights within 1:16, as capacities
+ * are. */
 static void one_weight_moves_only_its_own_way(void **state)
 {
 	static uint32_t before[N_MAX];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Mirrors controller/score.c: permutations can be walked and undone, scores rise, the logarithm is one. */
+/* Mirrors controller/score.c: permutations can be walked and undone, scores rise, the logarithm is
+ * one. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -68,7 +69,8 @@ static void logarithm_is_near(void **state)
 	}
 }
 
-/* The same bits on every machine: these were computed once; another compiler or processor must agree. */
+/* The same bits on every machine: these were computed once; another compiler or processor must
+ * agree. */
 static void scores_are_the_same_everywhere(void **state)
 {
 	struct score_space space;
@@ -82,7 +84,8 @@ static void scores_are_the_same_everywhere(void **state)
 	assert_true(score_at(&space, &score, 12345) == 0x1.11916d7c017dep-9);
 }
 
-/* Two backends' ranks of the same slots have nothing to do with each other: the correlation is noise. */
+/* Two backends' ranks of the same slots have nothing to do with each other: the correlation is
+ * noise. */
 static void permutations_are_independent(void **state)
 {
 	enum { SLOTS = 4096, PAIRS = 200 };
@@ -101,7 +104,8 @@ static void permutations_are_independent(void **state)
 			       ((double)score_rank_of(&space, &b, s) - SLOTS / 2.0);
 		worst = fmax(worst, fabs(sum / SLOTS / (SLOTS * (double)SLOTS / 12)));
 	}
-	printf("[   worst  ] correlation of %d pairs over %d slots: %.3f (noise: 0.055)\n", PAIRS, SLOTS, worst);
+	printf("[   worst  ] correlation of %d pairs over %d slots: %.3f (noise: 0.055)\n", PAIRS,
+	       SLOTS, worst);
 	assert_true(worst < 0.10);
 }
 

@@ -12,8 +12,9 @@ static void assert_slot(const char *name, struct slot is, struct slot want)
 {
 	if (is.primary != want.primary || is.secondary != want.secondary || is.home != want.home ||
 	    is.moved != want.moved)
-		fail_msg("%s: {%u, %u, %u, %u}, not {%u, %u, %u, %u}", name, is.primary, is.secondary,
-			 is.home, is.moved, want.primary, want.secondary, want.home, want.moved);
+		fail_msg("%s: {%u, %u, %u, %u}, not {%u, %u, %u, %u}", name, is.primary,
+			 is.secondary, is.home, is.moved, want.primary, want.secondary, want.home,
+			 want.moved);
 }
 
 static void moves(void **state)
@@ -30,7 +31,11 @@ static void moves(void **state)
 		{"same primary, new home", {5, 7, 5, 3}, 5, 8, {5, 7, 8, 3}},
 		{"lent: its home is second", {5, 0, 5, 3}, 6, 5, {6, 5, 5, 9}},
 		{"came home: its borrower is second", {6, 5, 5, 3}, 5, 5, {5, 6, 5, 9}},
-		{"moves on unsettled: last owner, and home third", {6, 5, 5, 3}, 7, 5, {7, 6, 5, 9}},
+		{"moves on unsettled: last owner, and home third",
+		 {6, 5, 5, 3},
+		 7,
+		 5,
+		 {7, 6, 5, 9}},
 		{"back to the owner before", {7, 6, 5, 3}, 6, 5, {6, 7, 5, 9}},
 		{"nobody takes it: the owner is kept", {6, 0, 5, 3}, 0, 5, {0, 6, 5, 9}},
 		{"somebody takes it again", {0, 6, 5, 3}, 7, 5, {7, 6, 5, 9}},
@@ -39,7 +44,8 @@ static void moves(void **state)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		assert_slot(rows[i].name,
-			    slot_move(rows[i].given, rows[i].primary, rows[i].home, 9), rows[i].want);
+			    slot_move(rows[i].given, rows[i].primary, rows[i].home, 9),
+			    rows[i].want);
 }
 
 static void settles(void **state)
@@ -65,7 +71,8 @@ static void settles(void **state)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		assert_slot(rows[i].name,
-			    slot_settle(rows[i].given, rows[i].coarse_s, rows[i].settle_s, rows[i].gone),
+			    slot_settle(rows[i].given, rows[i].coarse_s, rows[i].settle_s,
+					rows[i].gone),
 			    rows[i].want);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Mirrors controller/slots.c, race.c and lend.c: the table is the one stable matching (against a plain one made by sorting all
- * pairs), a pure function of backends and weights, and moves little.
+ * Mirrors controller/slots.c, race.c and lend.c: the table is the one stable matching (against a
+ * plain one made by sorting all pairs), a pure function of backends and weights, and moves little.
  */
 #include <errno.h>
 #include <math.h>
@@ -135,7 +135,7 @@ static void plain_keep(const struct slots *table, const uint16_t *home, uint16_t
 		score_init(&score, backends[mine].hash, backends[mine].capacity);
 		for (uint32_t other = 0; other < slot_count; other++)
 			better += home[other] == mine && score_rank_of(&space, &score, other) <
-							     score_rank_of(&space, &score, s);
+								 score_rank_of(&space, &score, s);
 		if (better < slots_quotas(table)[mine])
 			owner[s] = (uint16_t)mine;
 	}
@@ -162,12 +162,14 @@ static void table_is_the_stable_matching(void **state)
 			assert_int_equal(slots_set_weights(table, weights), 0);
 			plain_keep(table, home, owner);
 			for (uint32_t i = 0; i < n; i++) {
-				uint32_t b = slots_home_quotas(table)[i], q = slots_quotas(table)[i];
+				uint32_t b = slots_home_quotas(table)[i],
+					 q = slots_quotas(table)[i];
 
 				quotas[i] = q > b ? q - b : 0;
 			}
 			plain_match(n, slot_count, quotas, owner);
-			assert_memory_equal(owner, slots_primary(table), slot_count * sizeof(*owner));
+			assert_memory_equal(owner, slots_primary(table),
+					    slot_count * sizeof(*owner));
 		}
 		slots_free(table);
 	}
@@ -203,8 +205,8 @@ static void assert_changes_tell(const struct slots *table, uint16_t *primary)
 	free(held);
 }
 
-/* A long random history, then the same weights on a fresh table. Small steps and large ones, so that both ways of lending
- * are taken; sometimes nobody has any weight. */
+/* A long random history, then the same weights on a fresh table. Small steps and large ones, so
+ * that both ways of lending are taken; sometimes nobody has any weight. */
 static void history_does_not_show(void **state)
 {
 	struct random r = random_start("history");
@@ -364,7 +366,8 @@ static void single_steps_move_the_fewest(void **state)
 	}
 }
 
-/* A tenth of the backends decays in 20 steps and is back at once. Design: 1.2 and 2.2, prototype's figures. */
+/* A tenth of the backends decays in 20 steps and is back at once. Design: 1.2 and 2.2, prototype's
+ * figures. */
 static void region_decays(void **state)
 {
 	static const struct {
@@ -419,17 +422,16 @@ static void all_move_a_little(void **state)
 	}
 }
 
-/* Backends come and go in the configuration: the home table is another one, and most of it is as before. */
+/* Backends come and go in the configuration: the home table is another one, and most of it is as
+ * before. */
 static void configuration_changes_move_little(void **state)
 {
 	static const struct {
 		const char *name;
 		uint32_t from, to;
 	} rows[] = {
-		{"one of 100 is removed", 100, 99},
-		{"one is added to 100", 100, 101},
-		{"ten are added to 100", 100, 110},
-		{"half of 100 are removed", 100, 50},
+		{"one of 100 is removed", 100, 99},     {"one is added to 100", 100, 101},
+		{"ten are added to 100", 100, 110},     {"half of 100 are removed", 100, 50},
 		{"ten of 1000 are removed", 1000, 990},
 	};
 
