@@ -112,6 +112,10 @@ static __always_inline enum verdict slot_route(const struct service *service,
 		verdict = slot_track(service, packet, key, &slot, route);
 	else if (!route_to(route, slot.primary))
 		verdict = VERDICT_DROP_NO_BACKEND;
+	/* Where all datagrams are noted, the note is better than what an unconnected socket could
+	 * tell. */
+	if (service->track == TRACK_ALWAYS && packet->protocol == IPPROTO_UDP)
+		remembers = false;
 	if (remembers && verdict == VERDICT_CONTINUE && slot.secondary != BACKEND_NONE) {
 		route_add_hop(route, slot.primary);
 		route_add_hop(route, slot.secondary);
