@@ -94,6 +94,18 @@ uint32_t model_find_service(const struct model *m, const char *name)
 	return UINT32_MAX;
 }
 
+enum track model_service_track(const struct model *m, uint32_t service)
+{
+	const struct config_service *c = &m->services[service].config;
+	const struct model_pool *pool = &m->pools[m->services[service].pool];
+
+	if (c->affinity == AFFINITY_NONE)
+		return TRACK_NEVER;
+	if (pool->has_track)
+		return pool->track;
+	return c->encap == ENCAP_GUE ? TRACK_MOVED : TRACK_ALWAYS;
+}
+
 struct model_member *model_member_of(const struct model *m, const struct model_pool *pool,
 				     uint32_t backend)
 {
@@ -192,6 +204,21 @@ void model_backend_set_health(struct model *m, uint32_t backend, enum model_admi
 void model_freeze(struct model *m, bool frozen, struct mono_ns now)
 {
 	m->frozen = frozen;
+}
+
+void model_announce(const struct model *m, const struct model *former, struct mono_ns now)
+{
+	for (uint32_t i = 0; i < m->backend_count; i++) {
+		const struct model_backend *b = &m->backends[i];
+		uint32_t was = former ? model_find_backend_id(former, b->id) : UINT32_MAX;
+
+		if (b->leaving && (was == UINT32_MAX || !former->backends[was].leaving))
+			emit(m, MODEL_EVENT_BACKEND_LEAVING, "", b->name, now, "after_s=%.1f",
+			     mono_seconds_between(now, b->leave_at));
+		else if (!b->leaving && was == UINT32_MAX && former)
+			emit(m, MODEL_EVENT_BACKEND_ADDED, "", b->name, now, "region=%s",
+			     m->regions[b->region].full_name);
+	}
 }
 
 void model_forget(struct model *m, uint32_t backend, struct mono_ns now)

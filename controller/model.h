@@ -87,6 +87,7 @@ struct model_backend {
 	double health;		/* [0,1]: what weights are made of, after admin_health */
 	bool hard_down;		/* by the health machine */
 	bool known;		/* there was evidence at least once */
+	double drain_s;		/* the longest `drain` of its pools */
 	bool leaving;		/* gone from the configuration, drains until `leave_at` */
 	struct mono_ns leave_at;
 	uint32_t pool_count;	/* of how many pools it is a member */
@@ -229,13 +230,12 @@ struct model {
 /*
  * Builds a model. What `tables` holds under the same names is adopted: ids, health, slot ranges, slots. `former`
  * (may be NULL) is the model that it replaces: health machines, admin states and tables carry over by name, and what is no longer
- * configured leaves after `drain_s`. Nothing is written. -EINVAL, -ENOSPC (ids or slots run out), -ENOMEM, each
+ * configured leaves after the longest `drain` of its pools. Nothing is written. -EINVAL, -ENOSPC (ids or slots run out), -ENOMEM, each
  * with a sentence in `err`.
  */
 EBB_MUST_CHECK int model_build(const struct config *config, const struct dataplane_tables *tables,
 			       const struct dataplane_sizes *sizes, const struct model *former,
-			       double drain_s, struct mono_ns now, struct err *err,
-			       struct model **ret_model);
+			       struct mono_ns now, struct err *err, struct model **ret_model);
 void model_free(struct model *model);
 
 /* Checks only what a model asks beyond config_load() (conflicting health settings, names cut alike). */
@@ -258,6 +258,8 @@ void model_backend_set_health(struct model *model, uint32_t backend,
 			      enum model_admin_health health, struct mono_ns now);
 void model_freeze(struct model *model, bool frozen, struct mono_ns now);
 
+/* Events of what is new and what leaves, against `former` (NULL: nothing was there). */
+void model_announce(const struct model *model, const struct model *former, struct mono_ns now);
 /* Drops a leaving backend whose id is free now; the last one takes its index. */
 void model_forget(struct model *model, uint32_t backend, struct mono_ns now);
 
@@ -267,6 +269,8 @@ uint32_t model_find_backend_id(const struct model *model, uint16_t id);
 uint32_t model_find_pool(const struct model *model, const char *name);
 uint32_t model_find_region(const struct model *model, const char *name);
 uint32_t model_find_service(const struct model *model, const char *name);
+/* What `track` comes to for a service: its affinity's, its pool's, or by its encapsulation. */
+enum track model_service_track(const struct model *model, uint32_t service);
 /* The member of `pool` that is `backend`, or NULL. */
 struct model_member *model_member_of(const struct model *model, const struct model_pool *pool,
 				     uint32_t backend);

@@ -26,7 +26,6 @@ struct build {
 	const struct dataplane_tables *tables;
 	const struct dataplane_sizes *sizes;
 	const struct model *former;
-	double drain_s;
 	struct mono_ns now;
 	struct err *err;
 	struct model *m;
@@ -55,6 +54,9 @@ static bool same_health(const struct config_health *a, const struct config_healt
 
 	return a->observe_s == b->observe_s && a->down_s == b->down_s && a->up_s == b->up_s &&
 	       a->evidence == b->evidence && a->bad == b->bad && a->good == b->good &&
+	       a->return_from == b->return_from && a->flap_penalty == b->flap_penalty &&
+	       a->flap_half_life_s == b->flap_half_life_s && a->flap_hold == b->flap_hold &&
+	       a->flap_release == b->flap_release &&
 	       p->type == q->type && p->port == q->port && same_text(p->path, q->path) &&
 	       same_text(p->host, q->host) && p->interval_s == q->interval_s &&
 	       p->timeout_s == q->timeout_s && p->rise == q->rise && p->fall == q->fall &&
@@ -164,6 +166,11 @@ static struct health_params params_of(const struct config_health *c)
 	p.evidence = c->evidence;
 	p.bad = c->bad;
 	p.good = c->good;
+	p.return_floor = c->return_from;
+	p.flap_penalty = c->flap_penalty;
+	p.flap_half_life_s = c->flap_half_life_s;
+	p.flap_hold = c->flap_hold;
+	p.flap_free = c->flap_release;
 	p.rise = c->probe.rise;
 	p.fall = c->probe.fall;
 	p.fall_timeouts = c->probe.fall_timeouts;
@@ -308,7 +315,7 @@ static void adopt_from_model(struct build *b)
 		else
 			add_leaving(b, old->id, old->name, &old->address,
 				    old->leaving ? old->leave_at
-						 : mono_after(b->now, b->drain_s));
+						 : mono_after(b->now, old->drain_s));
 	}
 }
 
@@ -327,8 +334,20 @@ static void adopt_health(struct build *b, uint32_t i, const struct backend_name 
 	to->hard_down = h->phase == HEALTH_DOWN;
 }
 
+/* Which pools a backend was in that only the maps know is not known: the longest drain of all. */
+static double longest_drain(const struct config *config)
+{
+	double longest = 0;
+
+	for (uint32_t i = 0; i < config->pool_count; i++)
+		longest = fmax(longest, config->pools[i].drain_s);
+	return longest;
+}
+
 static void adopt_from_maps(struct build *b)
 {
+	double drain_s = longest_drain(b->config);
+
 	for (uint32_t id = 1; id < b->sizes->backends; id++) {
 		const struct backend *entry = &b->tables->backends[id];
 		struct backend_name name = b->tables->backend_names[id];
@@ -340,7 +359,7 @@ static void adopt_from_maps(struct build *b)
 		to = successor(b->m, name.name, &entry->address);
 		if (to == UINT32_MAX) {
 			add_leaving(b, (uint16_t)id, name.name, &entry->address,
-				    mono_after(b->now, b->drain_s));
+				    mono_after(b->now, drain_s));
 			continue;
 		}
 		give_id(b->m, to, (uint16_t)id);
@@ -563,7 +582,7 @@ static int build_groups(struct build *b, const struct config_pool *c, struct mod
 	return 0;
 }
 
-static void fill_members(struct build *b, struct model_pool *pool)
+static void fill_members(struct build *b, const struct config_pool *c, struct model_pool *pool)
 {
 	for (uint32_t g = 0; g < pool->group_count; g++) {
 		const struct model_group *group = &pool->groups[g];
@@ -583,6 +602,7 @@ static void fill_members(struct build *b, struct model_pool *pool)
 				.capacity = backend->capacity,
 			};
 			backend->pool_count++;
+			backend->drain_s = fmax(backend->drain_s, c->drain_s);
 		}
 	}
 }
@@ -686,6 +706,25 @@ static int adopt_weights(struct build *b, struct model_pool *pool)
 	return 0;
 }
 
+static struct weight_params weight_params_of(const struct config_weights *c)
+{
+	struct weight_params p = weight_params_default();
+
+	p.overprovision = c->overprovisioning;
+	p.fall_per_s = c->slew_degraded;
+	p.dead_fall_per_s = c->slew_dead;
+	p.return_per_s = c->slew_rise;
+	p.dead_below = c->dead_below;
+	p.alive_above = c->return_above;
+	p.return_hold_s = c->return_after_s;
+	p.eject_max = c->eject_capacity;
+	p.panic_groups = c->eject_groups;
+	p.panic_hold_s = c->panic_hold_s;
+	p.publish_ratio = c->publish_change;
+	p.publish_wait_s = c->publish_after_s;
+	return p;
+}
+
 static int build_pool(struct build *b, const struct config_pool *c, struct model_pool *pool)
 {
 	int e;
@@ -695,7 +734,7 @@ static int build_pool(struct build *b, const struct config_pool *c, struct model
 	pool->track = c->track;
 	pool->has_track = c->has_track;
 	pool->settle_s = c->settle_s;
-	pool->weight_params = weight_params_default();
+	pool->weight_params = weight_params_of(&c->weights);
 	pool->published_at = b->now;
 	e = place_pool(b, pool);
 	b->m->pool_count++;
@@ -705,7 +744,7 @@ static int build_pool(struct build *b, const struct config_pool *c, struct model
 		return e;
 	if (alloc_pool(pool))
 		return no_memory(b);
-	fill_members(b, pool);
+	fill_members(b, c, pool);
 	e = build_slots(b, pool);
 	if (e)
 		return e;
@@ -809,10 +848,10 @@ static int build_services(struct build *b)
 }
 
 int model_build(const struct config *config, const struct dataplane_tables *tables,
-		const struct dataplane_sizes *sizes, const struct model *former, double drain_s,
+		const struct dataplane_sizes *sizes, const struct model *former,
 		struct mono_ns now, struct err *err, struct model **ret_model)
 {
-	struct build b = {config, tables, sizes, former, drain_s, now, err, NULL};
+	struct build b = {config, tables, sizes, former, now, err, NULL};
 	int e = model_check(config, err);
 
 	if (e)

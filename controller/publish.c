@@ -12,8 +12,6 @@
 #include "controller/services_table.h"
 #include "controller/slots.h"
 
-#define ICMP_RATE_PPS 1000
-
 int publish_new(const struct dataplane_tables *tables, const struct dataplane_sizes *sizes,
 		publish_freed_fn on_freed, void *ctx, uint64_t boot_ns, struct publish **ret_publish)
 {
@@ -293,8 +291,8 @@ int publish_services(struct publish *p, const struct model *m, uint64_t boot_ns,
 		return e;
 	if (settings->hash_seed != m->config->edge.hash_seed)
 		settings->hash_seed = m->config->edge.hash_seed;
-	if (settings->icmp_rate_pps != ICMP_RATE_PPS)
-		settings->icmp_rate_pps = ICMP_RATE_PPS;
+	if (settings->icmp_rate_pps != m->config->edge.icmp_rate_pps)
+		settings->icmp_rate_pps = m->config->edge.icmp_rate_pps;
 	if (!in_force_already(p, half, &table)) {
 		flip(p, !half, &table);
 		p->flipped_ns = boot_ns;

@@ -104,13 +104,11 @@ static struct service entry_of(const struct model *model, const struct model_ser
 		.prefix_length = (uint8_t)(c->is_prefix ? c->prefix_length + (v4 ? 96 : 0) : 0),
 		.affinity = c->affinity,
 		.encap = c->encap,
-		.track = c->affinity == AFFINITY_NONE ? TRACK_NEVER
-			 : pool->has_track	      ? pool->track
-			 : c->encap == ENCAP_GUE      ? TRACK_MOVED
-						      : TRACK_ALWAYS,
+		.track = (__u8)model_service_track(model, (uint32_t)(s - model->services)),
 		.id = s->id,
 		.pool = (__u16)pool->id,
-		.flags = c->checksum_zero ? SERVICE_CHECKSUM_ZERO : 0,
+		.flags = (__u8)((c->checksum_zero ? SERVICE_CHECKSUM_ZERO : 0) |
+				(c->sandbox_port ? SERVICE_SANDBOX_PORT : 0)),
 		.quic_server_id_length = c->quic_server_id_length,
 		.slot_base = pool->slot_base,
 		.slot_count = pool->member_count ? pool->slot_count : 0,

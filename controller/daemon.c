@@ -1,0 +1,473 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* daemon: start, tick, stop. reload.c changes the configuration, commands.c answers operators. */
+#include "controller/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <math.h>
+#include <net/if.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "controller/log.h"
+#include "controller/state.h"
+
+#define SETTLE_BUDGET	16384 /* slots looked at a tick: all of 64 pools of 65,536 in half a minute */
+#define FIRST_NEXTHOPS_S 1.0  /* a first start waits this long for next hops before it takes traffic */
+
+uint64_t daemon_boot_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+char *daemon_time(char *to)
+{
+	struct timespec now;
+	struct tm tm;
+	size_t n;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &tm);
+	n = strftime(to, 24, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(to + n, 32 - n, ".%03ldZ", now.tv_nsec / 1000000);
+	return to;
+}
+
+/* --- events */
+
+void daemon_event(struct daemon *d, enum model_event_kind kind, json_t *event, const char *line)
+{
+	bool bad = kind == MODEL_EVENT_BACKEND_DOWN || kind == MODEL_EVENT_POOL_EMPTY ||
+		   kind == MODEL_EVENT_POOL_PANIC;
+
+	/* A sliding weight makes ten tables a second: for those who listen, not for the log. */
+	log_line(kind == MODEL_EVENT_TABLE ? LOG_DEBUG
+		 : bad			   ? LOG_WARN
+					   : LOG_INFO,
+		 model_event_names[kind], "%s", line);
+	if (!event)
+		return;
+	if (kind != MODEL_EVENT_TABLE)
+		history_add(d->history, ev_time(), event);
+	if (d->control)
+		control_publish_event(d->control, event);
+}
+
+static void on_model_event(void *ctx, const struct model_event *event)
+{
+	char time[32], line[512];
+	json_t *json = show_event(event, daemon_time(time));
+
+	snprintf(line, sizeof(line), "%s%s%s%s%s%s%s", event->pool[0] ? "pool=" : "", event->pool,
+		 event->pool[0] ? " " : "",
+		 !event->subject[0]		       ? ""
+		 : event->kind == MODEL_EVENT_GROUP ? "region="
+						    : "backend=",
+		 event->subject, event->subject[0] ? " " : "", event->detail);
+	daemon_event(ctx, event->kind, json, line);
+	json_decref(json);
+}
+
+/* --- what the loop brings */
+
+static void on_probe(void *ctx, uint32_t id, enum probe_outcome outcome, double took_s,
+		     struct mono_ns now)
+{
+	struct daemon *d = ctx;
+	uint32_t backend = model_find_backend_id(d->model, (uint16_t)id);
+
+	if (!d->ending && backend != UINT32_MAX)
+		model_probe_result(d->model, backend, outcome, took_s, now);
+}
+
+static void on_nexthop(void *ctx, uint32_t id, const struct nexthop_result *result)
+{
+	struct daemon *d = ctx;
+	uint32_t backend = model_find_backend_id(d->model, (uint16_t)id), port = 0;
+	int e = 0;
+
+	if (d->ending || backend == UINT32_MAX)
+		return;
+	if (result->resolved)
+		e = dataplane_port(d->dataplane, result->ifindex, &port);
+	if (!e)
+		e = publish_nexthop(d->publish, d->model, backend, result, port, daemon_boot_ns());
+	if (e) {
+		log_error("nexthop-refused", "backend=%s error=%s kept=last",
+			  d->model->backends[backend].name, log_quote(strerror(-e)));
+		return;
+	}
+	model_nexthop_result(d->model, backend, result->resolved, mono_now());
+}
+
+static void on_freed(void *ctx, uint16_t id)
+{
+	struct daemon *d = ctx;
+
+	if (d->nexthops)
+		nexthops_forget(d->nexthops, id);
+	if (dataplane_clear_backend_stats(d->dataplane, id))
+		log_warn("stats-kept", "id=%u", id);
+}
+
+void daemon_publish(struct daemon *d)
+{
+	uint64_t boot_ns = daemon_boot_ns();
+
+	publish_backends(d->publish, d->model);
+	for (uint32_t i = 0; i < d->model->pool_count; i++)
+		publish_slots(d->publish, d->model, &d->model->pools[i], boot_ns);
+	publish_health(d->publish, d->model, boot_ns);
+	publish_settle(d->publish, d->model, SETTLE_BUDGET, boot_ns);
+	publish_reap(d->publish, d->model, mono_now(), boot_ns);
+}
+
+void daemon_tick_now(struct daemon *d)
+{
+	struct mono_ns begin = mono_now();
+
+	model_tick(d->model, begin);
+	daemon_publish(d);
+	d->ticks.last_s = mono_seconds_between(begin, mono_now());
+	d->ticks.max_s = fmax(d->ticks.max_s, d->ticks.last_s);
+	d->ticks.count++;
+}
+
+static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct daemon *d = timer->data;
+
+	if (!d->ending)
+		daemon_tick_now(d);
+}
+
+static void on_hangup(struct ev_loop *loop, ev_signal *signal, int events)
+{
+	struct daemon *d = signal->data;
+	struct err err = {{0}};
+
+	if (!d->ending && daemon_reload(d, false, NULL, &err))
+		log_error("reload", "ok=false error=%s kept=old", log_quote(err.text));
+}
+
+static void on_end(struct ev_loop *loop, ev_signal *signal, int events)
+{
+	log_info("stopping", "signal=%d forwarding=stays", signal->signum);
+	ev_break(loop, EVBREAK_ALL);
+}
+
+/* --- starting */
+
+static int load_config(struct daemon *d, struct err *err)
+{
+	struct config_errors errors = {{0}};
+	int e = config_load(d->options.config_path, &errors, &d->config);
+
+	if (e) {
+		config_errors_print(&errors, stderr);
+		err_set(err, -e, "%s is not usable", d->options.config_path);
+	}
+	config_errors_free(&errors);
+	return e;
+}
+
+static int make_dir(const char *dir, mode_t mode, struct err *err)
+{
+	if (!mkdir(dir, mode) || errno == EEXIST)
+		return 0;
+	return err_set(err, errno, "cannot make directory %s: %s", dir, strerror(errno));
+}
+
+/* Held as long as the process lives, so a killed daemon leaves no lock behind. */
+static int take_lock(struct daemon *d, struct err *err)
+{
+	char path[PATH_MAX], pid[32] = "";
+
+	if (snprintf(path, sizeof(path), "%s/ebbd.lock", d->options.run_dir) >= (int)sizeof(path))
+		return err_set(err, ENAMETOOLONG, "the run directory's name is too long");
+	d->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	if (d->lock_fd < 0)
+		return err_set(err, errno, "cannot open %s: %s", path, strerror(errno));
+	if (flock(d->lock_fd, LOCK_EX | LOCK_NB)) {
+		if (read(d->lock_fd, pid, sizeof(pid) - 1) < 0)
+			pid[0] = 0;
+		pid[strcspn(pid, "\n")] = 0;
+		return err_set(err, EBUSY, "another ebbd (process %s) uses %s; stop it, or give this one its own --run-dir, --state-dir and --bpffs",
+			       pid, d->options.run_dir);
+	}
+	if (ftruncate(d->lock_fd, 0) || dprintf(d->lock_fd, "%d\n", getpid()) < 0)
+		return err_set(err, errno, "cannot write %s: %s", path, strerror(errno));
+	return 0;
+}
+
+static int load_state(struct daemon *d, struct err *err)
+{
+	struct err why = {{0}};
+	int e = make_dir(d->options.state_dir, 0700, err);
+
+	if (e)
+		return e;
+	e = state_load(d->options.state_dir, &why, &d->state);
+	if (e && e != -ENOENT)
+		log_error("state", "ok=false error=%s kept=maps", log_quote(why.text));
+	if (!d->state)
+		d->state = json_object();
+	return d->state ? 0 : err_set(err, ENOMEM, "out of memory");
+}
+
+static int open_dataplane(struct daemon *d, struct err *err)
+{
+	struct dataplane_sizes sizes = {.slots = d->config->edge.slots,
+					.backends = d->config->edge.backends,
+					.flows = d->config->edge.flows};
+	int e = dataplane_open(d->options.bpffs_dir, &sizes, err, &d->dataplane);
+
+	if (e)
+		return e;
+	e = publish_new(dataplane_tables(d->dataplane), dataplane_sizes(d->dataplane), on_freed, d,
+			daemon_boot_ns(), &d->publish);
+	return e ? err_set(err, -e, "out of memory") : 0;
+}
+
+static int build_model(struct daemon *d, struct err *err)
+{
+	struct mono_ns now = mono_now();
+	uint64_t seed = dataplane_tables(d->dataplane)->settings->hash_seed;
+	int e = model_build(d->config, dataplane_tables(d->dataplane),
+			    dataplane_sizes(d->dataplane), NULL, now, err, &d->model);
+
+	if (e)
+		return e;
+	if (dataplane_adopted(d->dataplane) && seed != d->config->edge.hash_seed)
+		log_warn("hash-seed", "from=%#llx to=%#llx effect=%s", (unsigned long long)seed,
+			 (unsigned long long)d->config->edge.hash_seed,
+			 log_quote("flows that are under way change their slots"));
+	d->model->on_event = on_model_event;
+	d->model->event_ctx = d;
+	model_announce(d->model, NULL, now);
+	state_take_model(d->state, d->model, now);
+	return 0;
+}
+
+int daemon_follow(struct daemon *d, const struct model *former, struct err *err)
+{
+	const struct model *m = d->model;
+	int e;
+
+	for (uint32_t i = 0; i < m->backend_count; i++) {
+		const struct model_backend *b = &m->backends[i];
+
+		e = nexthops_follow(d->nexthops, b->id, &b->address, err);
+		if (e)
+			return e;
+		if (b->leaving) {
+			probe_remove(d->probe, b->id);
+			continue;
+		}
+		e = probe_set(d->probe, b->id, b->name, &b->address,
+			      &m->health_configs[b->region]->probe, err);
+		if (e)
+			return e;
+	}
+	return 0;
+}
+
+static bool nexthops_pending(const struct model *m)
+{
+	for (uint32_t i = 0; i < m->backend_count; i++)
+		if (m->backends[i].nexthop == MODEL_NEXTHOP_PENDING)
+			return true;
+	return false;
+}
+
+static void on_patience_over(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	*(bool *)timer->data = true;
+}
+
+/* A first start takes no traffic before it knows where to send it, if that is known soon. */
+static void wait_for_nexthops(struct daemon *d)
+{
+	bool over = false;
+	ev_timer patience;
+
+	ev_timer_init(&patience, on_patience_over, FIRST_NEXTHOPS_S, 0);
+	patience.data = &over;
+	ev_timer_start(d->loop, &patience);
+	while (!over && nexthops_pending(d->model))
+		ev_run(d->loop, EVRUN_ONCE);
+	ev_timer_stop(d->loop, &patience);
+}
+
+int daemon_attach(struct daemon *d, const struct config *config, bool *ret_native, struct err *err)
+{
+	for (uint32_t i = 0; i < config->edge.interface_count; i++) {
+		const struct config_interface *interface = &config->edge.interfaces[i];
+		struct err why = {{0}};
+		int e = dataplane_attach(d->dataplane, interface->name, interface->mode, &why,
+					 &ret_native[i]);
+
+		if (e) {
+			*err = why;
+			return e;
+		}
+		log_info("attached", "interface=%s mode=%s%s%s", interface->name,
+			 ret_native[i] ? "native" : "generic", why.text[0] ? " why=" : "",
+			 why.text[0] ? log_quote(why.text) : "");
+	}
+	return 0;
+}
+
+static int detach_others(struct daemon *d, struct err *err)
+{
+	const struct config_edge *edge = &d->config->edge;
+	const char *names[edge->interface_count + 1];
+
+	for (uint32_t i = 0; i < edge->interface_count; i++)
+		names[i] = edge->interfaces[i].name;
+	return dataplane_detach_others(d->dataplane, names, edge->interface_count, err);
+}
+
+/* Tables whole, then the program over them. */
+static int take_traffic(struct daemon *d, struct err *err)
+{
+	int e;
+
+	daemon_tick_now(d);
+	e = publish_services(d->publish, d->model, daemon_boot_ns(), err);
+	if (e)
+		return e;
+	d->native = calloc(d->config->edge.interface_count + 1, sizeof(*d->native));
+	if (!d->native)
+		return err_set(err, ENOMEM, "out of memory");
+	e = daemon_attach(d, d->config, d->native, err);
+	return e ? e : detach_others(d, err);
+}
+
+static int open_control(struct daemon *d, struct err *err)
+{
+	char path[PATH_MAX];
+	int e;
+
+	if (snprintf(path, sizeof(path), "%s/ebbd.sock", d->options.run_dir) >= (int)sizeof(path))
+		return err_set(err, ENAMETOOLONG, "the run directory's name is too long");
+	e = control_new(d->loop, path, (gid_t)-1, NULL, err, &d->control);
+	if (e)
+		return e;
+	e = commands_register(d);
+	return e ? err_set(err, -e, "cannot register the control methods: %s", strerror(-e)) : 0;
+}
+
+static void start_watchers(struct daemon *d)
+{
+	double tick_s = d->config->health.tick_s;
+
+	ev_timer_init(&d->tick, on_tick, tick_s, tick_s);
+	ev_signal_init(&d->on_hup, on_hangup, SIGHUP);
+	ev_signal_init(&d->on_term, on_end, SIGTERM);
+	ev_signal_init(&d->on_int, on_end, SIGINT);
+	d->tick.data = d->on_hup.data = d->on_term.data = d->on_int.data = d;
+	ev_timer_start(d->loop, &d->tick);
+	ev_signal_start(d->loop, &d->on_hup);
+	ev_signal_start(d->loop, &d->on_term);
+	ev_signal_start(d->loop, &d->on_int);
+}
+
+static int prepare(struct daemon *d, struct err *err)
+{
+	int e = load_config(d, err);
+
+	if (!e)
+		e = model_check(d->config, err);
+	if (!e)
+		e = make_dir(d->options.run_dir, 0755, err);
+	if (!e)
+		e = take_lock(d, err);
+	if (!e)
+		e = load_state(d, err);
+	if (!e && history_new(&d->history))
+		e = err_set(err, ENOMEM, "out of memory");
+	return e;
+}
+
+int daemon_start(struct daemon *d, const struct daemon_options *options, struct err *err)
+{
+	int e;
+
+	*d = (struct daemon){.options = *options, .lock_fd = -1, .started = mono_now()};
+	signal(SIGPIPE, SIG_IGN);
+	d->loop = ev_default_loop(EVFLAG_AUTO);
+	if (!d->loop)
+		return err_set(err, EIO, "no event loop");
+	e = prepare(d, err);
+	if (!e)
+		e = open_dataplane(d, err);
+	if (!e)
+		e = build_model(d, err);
+	if (e)
+		return e;
+	publish_backends(d->publish, d->model);
+	e = nexthops_new(d->loop, on_nexthop, d, err, &d->nexthops);
+	if (!e)
+		e = probe_new(d->loop, on_probe, d, err, &d->probe);
+	if (!e)
+		e = daemon_follow(d, NULL, err);
+	if (e)
+		return e;
+	if (!dataplane_adopted(d->dataplane))
+		wait_for_nexthops(d);
+	e = take_traffic(d, err);
+	if (!e)
+		e = open_control(d, err);
+	if (e)
+		return e;
+	start_watchers(d);
+	daemon_time(d->loaded_at);
+	log_info("ready", "edge=%s adopted=%s backends=%u pools=%u services=%u",
+		 d->config->edge.name, dataplane_adopted(d->dataplane) ? "true" : "false",
+		 d->config->backend_count, d->config->pool_count, d->config->service_count);
+	return 0;
+}
+
+void daemon_run(struct daemon *d)
+{
+	ev_run(d->loop, 0);
+}
+
+int daemon_save_state(struct daemon *d, struct err *err)
+{
+	int e = state_put_model(d->state, d->model);
+
+	if (e)
+		return err_set(err, -e, "out of memory");
+	return state_save(d->options.state_dir, d->state, err);
+}
+
+void daemon_stop(struct daemon *d)
+{
+	d->ending = true;
+	control_free(d->control);
+	if (d->probe)
+		probe_free(d->probe);
+	if (d->nexthops)
+		nexthops_free(d->nexthops);
+	publish_free(d->publish);
+	model_free(d->model);
+	if (d->dataplane)
+		dataplane_close(d->dataplane);
+	config_free(d->config);
+	history_free(d->history);
+	json_decref(d->state);
+	free(d->native);
+	if (d->lock_fd >= 0)
+		close(d->lock_fd);
+}

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * reload: a changed configuration file, all or nothing. The new model is built beside the one in force, which gives it ids,
+ * health, an operator's wishes and tables by name; everything that can be refused is asked before the first store. Then
+ * the same stores that a tick makes bring the data plane to the new model: only differences are written.
+ */
+#include "controller/daemon.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/log.h"
+#include "controller/services_table.h"
+
+#define FORCE_ABOVE 0.5 /* of a pool's capacity: more is not removed without being told twice */
+
+struct next {
+	struct config *config;
+	struct model *model;
+};
+
+static void free_next(struct next *next)
+{
+	model_free(next->model);
+	config_free(next->config);
+}
+
+static void drop_json(json_t **json)
+{
+	json_decref(*json);
+}
+
+/* --- what is different */
+
+static void note(json_t *changes, const char *what, const char *kind, const char *name,
+		 const char *detail)
+{
+	json_t *change = json_pack("{ss, ss, ss}", "what", what, "kind", kind, "name", name);
+
+	if (detail && detail[0])
+		(void)json_object_set_new(change, "detail", json_string(detail));
+	(void)json_array_append_new(changes, change);
+}
+
+static void diff_backends(const struct model *old, const struct model *new, json_t *changes)
+{
+	for (uint32_t i = 0; i < new->config->backend_count; i++) {
+		const struct model_backend *b = &new->backends[i], *was;
+		uint32_t at = model_find_backend(old, b->name);
+		char detail[128];
+
+		if (at == UINT32_MAX) {
+			note(changes, "added", "backend", b->name, NULL);
+			continue;
+		}
+		was = &old->backends[at];
+		snprintf(detail, sizeof(detail), "%s%s%s%s",
+			 was->id != b->id ? "address " : "",
+			 was->capacity != b->capacity ? "capacity " : "",
+			 was->config_weight != b->config_weight ? "weight " : "",
+			 strcmp(old->regions[was->region].full_name,
+				new->regions[b->region].full_name) ? "region " : "");
+		if (detail[0])
+			note(changes, "changed", "backend", b->name, detail);
+	}
+	for (uint32_t i = 0; i < old->config->backend_count; i++)
+		if (model_find_backend(new, old->backends[i].name) == UINT32_MAX)
+			note(changes, "removed", "backend", old->backends[i].name, NULL);
+}
+
+static bool same_service(const struct config_service *a, const struct config_service *b,
+			 const char *pool_a, const char *pool_b)
+{
+	return !memcmp(&a->address, &b->address, sizeof(a->address)) &&
+	       a->is_prefix == b->is_prefix && a->prefix_length == b->prefix_length &&
+	       a->port == b->port && a->protocol == b->protocol && a->affinity == b->affinity &&
+	       a->encap == b->encap && a->quic_server_id_length == b->quic_server_id_length &&
+	       a->checksum_zero == b->checksum_zero && a->sandbox_port == b->sandbox_port &&
+	       !strcmp(pool_a, pool_b);
+}
+
+static void diff_services(const struct model *old, const struct model *new, json_t *changes)
+{
+	for (uint32_t i = 0; i < new->service_count; i++) {
+		const struct model_service *s = &new->services[i], *was;
+		uint32_t at = model_find_service(old, s->name);
+
+		if (at == UINT32_MAX) {
+			note(changes, "added", "service", s->name, NULL);
+			continue;
+		}
+		was = &old->services[at];
+		if (!same_service(&s->config, &was->config, new->pools[s->pool].name,
+				  old->pools[was->pool].name))
+			note(changes, "changed", "service", s->name, NULL);
+	}
+	for (uint32_t i = 0; i < old->service_count; i++)
+		if (model_find_service(new, old->services[i].name) == UINT32_MAX)
+			note(changes, "removed", "service", old->services[i].name, NULL);
+}
+
+static void diff_pools(const struct model *old, const struct model *new, json_t *changes)
+{
+	for (uint32_t i = 0; i < new->pool_count; i++) {
+		const struct model_pool *pool = &new->pools[i];
+		uint32_t at = model_find_pool(old, pool->name);
+
+		if (at == UINT32_MAX)
+			note(changes, "added", "pool", pool->name, NULL);
+		else if (old->pools[at].slot_count != pool->slot_count ||
+			 old->pools[at].group_count != pool->group_count ||
+			 old->pools[at].tier_count != pool->tier_count ||
+			 old->pools[at].settle_s != pool->settle_s)
+			note(changes, "changed", "pool", pool->name, NULL);
+	}
+	for (uint32_t i = 0; i < old->pool_count; i++)
+		if (model_find_pool(new, old->pools[i].name) == UINT32_MAX)
+			note(changes, "removed", "pool", old->pools[i].name, NULL);
+}
+
+/* After one tick of the new model: the part of each pool's slots that another backend has. */
+static json_t *diff_moved(const struct model *old, const struct model *new)
+{
+	json_t *pools = json_array();
+
+	for (uint32_t i = 0; i < new->pool_count; i++) {
+		const struct model_pool *pool = &new->pools[i];
+		uint32_t at = model_find_pool(old, pool->name), moved = 0;
+		const struct model_pool *was = at == UINT32_MAX ? NULL : &old->pools[at];
+
+		for (uint32_t s = 0; was && s < pool->slot_count; s++)
+			moved += pool->primaries[s] !=
+				 was->primaries[(uint64_t)s * was->slot_count / pool->slot_count];
+		(void)json_array_append_new(pools, json_pack("{ss, sf}", "name", pool->name, "moved",
+							     (double)moved / pool->slot_count));
+	}
+	return pools;
+}
+
+static json_t *diff_of(const char *file, const struct model *old, const struct model *new)
+{
+	json_t *changes = json_array();
+
+	diff_pools(old, new, changes);
+	diff_services(old, new, changes);
+	diff_backends(old, new, changes);
+	return json_pack("{ss, so, so}", "file", file, "changes", changes, "pools",
+			 diff_moved(old, new));
+}
+
+/* --- what may be refused */
+
+static int load_next(struct daemon *d, struct next *next, struct err *err)
+{
+	struct config_errors errors = {{0}};
+	int e = config_load(d->options.config_path, &errors, &next->config);
+
+	if (e)
+		err_set(err, -e, "%s%s", errors.count ? errors.lines[0] : "cannot be loaded",
+			errors.count > 1 ? " (and more: ebbd --check)" : "");
+	config_errors_free(&errors);
+	return e;
+}
+
+/* What is fixed when maps are made, or when flows have been hashed. */
+static int check_fixed(const struct daemon *d, const struct config_edge *to, struct err *err)
+{
+	const struct dataplane_sizes *sizes = dataplane_sizes(d->dataplane);
+
+	if (to->hash_seed != d->config->edge.hash_seed)
+		return err_set(err, ENOTSUP, "edge.hash_seed: changing it moves every flow; start ebbd again for that");
+	if (to->backends > sizes->backends || to->slots > sizes->slots || to->flows != sizes->flows)
+		return err_set(err, ENOTSUP, "edge.backends, slots or flows: maps change their size only when ebbd starts");
+	return 0;
+}
+
+static double removed_capacity(const struct model *old, const struct model_pool *pool,
+			       const struct model *new)
+{
+	uint32_t at = model_find_pool(new, pool->name);
+	double all = 0, removed = 0;
+
+	for (uint32_t i = 0; i < pool->member_count; i++) {
+		const struct model_backend *b = &old->backends[pool->members[i].backend];
+		uint32_t to = model_find_backend(new, b->name);
+
+		all += b->capacity;
+		if (to == UINT32_MAX || !model_member_of(new, &new->pools[at], to))
+			removed += b->capacity;
+	}
+	return all > 0 ? removed / all : 0;
+}
+
+static int check_removals(const struct model *old, const struct model *new, struct err *err)
+{
+	for (uint32_t i = 0; i < old->pool_count; i++) {
+		double removed;
+
+		if (model_find_pool(new, old->pools[i].name) == UINT32_MAX)
+			continue;
+		removed = removed_capacity(old, &old->pools[i], new);
+		if (removed > FORCE_ABOVE)
+			return err_set(err, EPERM,
+				       "pool %s would lose %.0f %% of its capacity; if that is meant: ebb config reload --force",
+				       old->pools[i].name, removed * 100);
+	}
+	return 0;
+}
+
+static int check_services(const struct model *model, struct err *err)
+{
+	struct settings_table settings;
+	struct services_table to = {calloc(SERVICES_TABLE_SIZE, sizeof(struct service)),
+				    calloc(PREFIXES_TABLE_SIZE, sizeof(struct service)), &settings};
+	int e = to.services && to.prefixes ? services_table_lay(model, &to, err)
+					   : err_set(err, ENOMEM, "out of memory");
+
+	free(to.services);
+	free(to.prefixes);
+	return e;
+}
+
+static int prepare(struct daemon *d, bool force, struct next *next, struct err *err)
+{
+	int e = load_next(d, next, err);
+
+	if (!e)
+		e = check_fixed(d, &next->config->edge, err);
+	if (!e)
+		e = model_build(next->config, dataplane_tables(d->dataplane),
+				dataplane_sizes(d->dataplane), d->model, mono_now(), err,
+				&next->model);
+	if (!e)
+		e = check_services(next->model, err);
+	if (!e && !force)
+		e = check_removals(d->model, next->model, err);
+	return e;
+}
+
+int daemon_diff(struct daemon *d, json_t **ret_diff, struct err *err)
+{
+	__attribute__((cleanup(free_next))) struct next next = {NULL, NULL};
+	int e = prepare(d, true, &next, err);
+
+	if (e)
+		return e;
+	model_tick(next.model, mono_now());
+	*ret_diff = diff_of(d->options.config_path, d->model, next.model);
+	return *ret_diff ? 0 : err_set(err, ENOMEM, "out of memory");
+}
+
+/* --- doing it */
+
+/* A former backend of this id is no longer probed under its settings; its next hop stays until it is freed. */
+static void put_in_force(struct daemon *d, struct next *next, bool *native)
+{
+	struct next old = {d->config, d->model};
+	struct err err = {{0}};
+
+	next->model->on_event = d->model->on_event;
+	next->model->event_ctx = d;
+	d->config = next->config;
+	d->model = next->model;
+	*next = old; /* freed by the caller */
+	free(d->native);
+	d->native = native;
+	model_announce(d->model, old.model, mono_now());
+	publish_backends(d->publish, d->model);
+	if (daemon_follow(d, old.model, &err))
+		log_error("reload", "error=%s effect=%s", log_quote(err.text),
+			  log_quote("some backends are not watched"));
+	daemon_tick_now(d);
+	if (publish_services(d->publish, d->model, daemon_boot_ns(), &err))
+		log_error("reload", "error=%s kept=%s", log_quote(err.text),
+			  log_quote("the former services"));
+	d->tick.repeat = d->config->health.tick_s;
+	ev_timer_again(d->loop, &d->tick);
+	daemon_time(d->loaded_at);
+}
+
+static void detach_former(struct daemon *d)
+{
+	const struct config_edge *edge = &d->config->edge;
+	const char *names[edge->interface_count + 1];
+	struct err err = {{0}};
+
+	for (uint32_t i = 0; i < edge->interface_count; i++)
+		names[i] = edge->interfaces[i].name;
+	if (dataplane_detach_others(d->dataplane, names, edge->interface_count, &err))
+		log_error("detach", "error=%s", log_quote(err.text));
+}
+
+static int reload(struct daemon *d, bool force, json_t **ret_diff, struct err *err)
+{
+	__attribute__((cleanup(free_next))) struct next next = {NULL, NULL};
+	__attribute__((cleanup(drop_json))) json_t *diff = NULL;
+	bool *native;
+	int e = prepare(d, force, &next, err);
+
+	if (e)
+		return e;
+	native = calloc(next.config->edge.interface_count + 1, sizeof(*native));
+	if (!native)
+		return err_set(err, ENOMEM, "out of memory");
+	/* New interfaces run under the old tables for a moment; what cannot be attached refuses the whole. */
+	e = daemon_attach(d, next.config, native, err);
+	if (e) {
+		free(native);
+		detach_former(d);
+		return e;
+	}
+	put_in_force(d, &next, native);
+	detach_former(d);
+	diff = diff_of(d->options.config_path, next.model, d->model);
+	log_info("reload", "ok=true backends=%u pools=%u services=%u", d->config->backend_count,
+		 d->config->pool_count, d->config->service_count);
+	if (ret_diff) {
+		*ret_diff = diff;
+		diff = NULL;
+	}
+	return 0;
+}
+
+int daemon_reload(struct daemon *d, bool force, json_t **ret_diff, struct err *err)
+{
+	int e = reload(d, force, ret_diff, err);
+
+	snprintf(d->reload_error, sizeof(d->reload_error), "%s", e ? err->text : "");
+	return e;
+}
