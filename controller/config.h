@@ -75,8 +75,9 @@ struct config_health {
 	double tick_s, observe_s, down_s, up_s;
 	double evidence;	 /* k */
 	double bad, good;	 /* 0.50, 0.95: r at or below is 0, at or above is 1 */
-	double return_from;	 /* 0.10: a returning backend starts here */
-	double flap_penalty, flap_half_life_s, flap_hold, flap_release; /* 1000, 30 s, 2000, 750 */
+	double return_floor;	 /* 0.10: a returning backend starts here */
+	double return_jitter_s;	 /* 2: returns are spread over this */
+	double flap_penalty, flap_half_life_s, flap_hold, flap_free; /* 1000, 30 s, 2000, 750 */
 	struct config_probe probe;
 };
 
@@ -120,7 +121,7 @@ struct config_pool {
 	uint32_t slots;	 /* 1..POOL_SLOTS_MAX; default 65536 */
 	struct config_tier *tiers;
 	uint32_t tier_count;
-	enum track track; /* default by encapsulation: moved for gue, always for ipip and l2 */
+	enum track track; /* only if has_track; see config_service_track() */
 	bool has_track;
 	double settle_s;  /* default 3600; INFINITY: never */
 	struct config_health health; /* config.health with the pool's own values over it */
@@ -175,6 +176,9 @@ EBB_MUST_CHECK int config_load(const char *path, struct config_errors *errors, s
 EBB_MUST_CHECK int config_load_bytes(const char *name, const char *bytes, size_t length,
 				     struct config_errors *errors, struct config **ret_config);
 void config_free(struct config *config);
+/* What the pool says, else by encapsulation: MOVED for gue, which carries the second hop, ALWAYS for ipip and l2. Never for
+ * AFFINITY_NONE. */
+enum track config_service_track(const struct config *config, const struct config_service *service);
 void config_errors_print(const struct config_errors *errors, FILE *to);
 void config_errors_free(struct config_errors *errors);
 

@@ -357,35 +357,41 @@ static int check_services(struct config_context *ctx, struct arena *scratch)
 	return 0;
 }
 
+/* Whether the pool agrees with the pool that had the region first (`first`: by region, index + 1). */
+static bool check_shared_region(struct config_context *ctx, uint32_t *first, uint32_t pool, uint32_t region)
+{
+	const struct config *config = ctx->config;
+	const struct config_pool *other;
+	uint32_t depth = ctx->depth;
+
+	if (!first[region])
+		first[region] = pool + 1;
+	other = &config->pools[first[region] - 1];
+	if (config_health_equal(&other->health, &config->pools[pool].health))
+		return true;
+	enter_pool(ctx, pool);
+	config_fail_key(ctx, "health", "differs from that of pool %s, which has region %s too; a backend "
+			"has one health", config_quote(other->name),
+			config_quote(config->regions[region].full_name));
+	ctx->depth = depth;
+	return false;
+}
+
 /* A backend has one health, so pools that share a region must agree on how it is judged. */
 static int check_shared_regions(struct config_context *ctx, struct arena *scratch)
 {
 	const struct config *config = ctx->config;
-	uint32_t *first = arena_alloc(scratch, config->region_count, sizeof(*first)); /* pool + 1 */
-	uint32_t depth = ctx->depth;
+	uint32_t *first = arena_alloc(scratch, config->region_count, sizeof(*first));
 
 	if (!first)
 		return -ENOMEM;
 	for (uint32_t p = 0; p < config->pool_count; p++) {
 		const struct config_pool *pool = &config->pools[p];
+		bool good = true;
 
-		for (uint32_t t = 0; t < pool->tier_count; t++) {
-			for (uint32_t i = 0; i < pool->tiers[t].region_count; i++) {
-				uint32_t region = pool->tiers[t].regions[i];
-
-				if (!first[region])
-					first[region] = p + 1;
-				if (config_health_equal(&config->pools[first[region] - 1].health,
-							&pool->health))
-					continue;
-				enter_pool(ctx, p);
-				config_fail_key(ctx, "health", "differs from that of pool %s, which has "
-						"region %s too; a backend has one health",
-						config_quote(config->pools[first[region] - 1].name),
-						config_quote(config->regions[region].full_name));
-				ctx->depth = depth;
-			}
-		}
+		for (uint32_t t = 0; good && t < pool->tier_count; t++)
+			for (uint32_t i = 0; good && i < pool->tiers[t].region_count; i++)
+				good = check_shared_region(ctx, first, p, pool->tiers[t].regions[i]);
 	}
 	return 0;
 }
@@ -440,18 +446,6 @@ static void check_backend_room(struct config_context *ctx)
 	config_leave(ctx);
 }
 
-/* Without a second hop in the encapsulation, only notes keep a flow on its backend. */
-static void resolve_track(struct config *config)
-{
-	for (uint32_t i = 0; i < config->service_count; i++) {
-		const struct config_service *service = &config->services[i];
-
-		if (service->pool < config->pool_count && service->encap != ENCAP_GUE &&
-		    !config->pools[service->pool].has_track)
-			config->pools[service->pool].track = TRACK_ALWAYS;
-	}
-}
-
 int config_check(struct config_context *ctx)
 {
 	struct arena *scratch = arena_new();
@@ -469,7 +463,6 @@ int config_check(struct config_context *ctx)
 	if (r == 0) {
 		check_slots(ctx);
 		check_backend_room(ctx);
-		resolve_track(ctx->config);
 	}
 	arena_free(scratch);
 	return r;

@@ -18,11 +18,12 @@ static const struct config_health health_defaults = {
 	.evidence = 5,
 	.bad = 0.50,
 	.good = 0.95,
-	.return_from = 0.10,
+	.return_floor = 0.10,
+	.return_jitter_s = 2,
 	.flap_penalty = 1000,
 	.flap_half_life_s = 30,
 	.flap_hold = 2000,
-	.flap_release = 750,
+	.flap_free = 750,
 	.probe = {
 		.type = CONFIG_PROBE_NONE,
 		.interval_s = 1,
@@ -79,9 +80,9 @@ static void apply_flap(struct config_context *ctx, const struct raw_flap *raw,
 	config_take_number(ctx, "penalty", raw->penalty, 0, 1e6, &health->flap_penalty);
 	config_take_duration(ctx, "half_life", raw->half_life, 0.1, DAY, &health->flap_half_life_s);
 	config_take_number(ctx, "hold", raw->hold, 1, 1e6, &health->flap_hold);
-	config_take_number(ctx, "release", raw->release, 1, 1e6, &health->flap_release);
-	if (health->flap_release >= health->flap_hold)
-		config_fail(ctx, "`release` (%g) must be below `hold` (%g)", health->flap_release,
+	config_take_number(ctx, "free", raw->free, 1, 1e6, &health->flap_free);
+	if (health->flap_free >= health->flap_hold)
+		config_fail(ctx, "`free` (%g) must be below `hold` (%g)", health->flap_free,
 			    health->flap_hold);
 	config_leave(ctx);
 }
@@ -169,7 +170,8 @@ int config_apply_health(struct config_context *ctx, const struct raw_health *raw
 	config_take_number(ctx, "evidence", raw->evidence, 0.001, 1e6, &health->evidence);
 	config_take_ratio(ctx, "bad", raw->bad, 0, 1, &health->bad);
 	config_take_ratio(ctx, "good", raw->good, 0, 1, &health->good);
-	config_take_ratio(ctx, "return_from", raw->return_from, 0, 1, &health->return_from);
+	config_take_ratio(ctx, "return_floor", raw->return_floor, 0, 1, &health->return_floor);
+	config_take_duration(ctx, "return_jitter", raw->return_jitter, 0, HOUR, &health->return_jitter_s);
 	if (health->bad >= health->good)
 		config_fail_key(ctx, raw->bad ? "bad" : "good", "`bad` (%g) must be below `good` (%g)",
 				health->bad, health->good);
@@ -200,9 +202,10 @@ bool config_health_equal(const struct config_health *a, const struct config_heal
 {
 	return a->tick_s == b->tick_s && a->observe_s == b->observe_s && a->down_s == b->down_s &&
 	       a->up_s == b->up_s && a->evidence == b->evidence && a->bad == b->bad &&
-	       a->good == b->good && a->return_from == b->return_from &&
+	       a->good == b->good && a->return_floor == b->return_floor &&
+	       a->return_jitter_s == b->return_jitter_s &&
 	       a->flap_penalty == b->flap_penalty && a->flap_half_life_s == b->flap_half_life_s &&
-	       a->flap_hold == b->flap_hold && a->flap_release == b->flap_release &&
+	       a->flap_hold == b->flap_hold && a->flap_free == b->flap_free &&
 	       probe_equal(&a->probe, &b->probe);
 }
 

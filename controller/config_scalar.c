@@ -146,7 +146,7 @@ const char *scalar_print_duration(double seconds)
 	else if (seconds >= 3600 && fmod(seconds, 3600) == 0)
 		snprintf(to, sizeof(ring[0]), "%gh", seconds / 3600);
 	else
-		snprintf(to, sizeof(ring[0]), "%gs", seconds);
+		snprintf(to, sizeof(ring[0]), "%.10gs", seconds);
 	return to;
 }
 

@@ -63,7 +63,7 @@ static const cyaml_schema_field_t flap_fields[] = {
 	TEXT(OPTIONAL, raw_flap, penalty),
 	TEXT(OPTIONAL, raw_flap, half_life),
 	TEXT(OPTIONAL, raw_flap, hold),
-	TEXT(OPTIONAL, raw_flap, release),
+	TEXT(OPTIONAL, raw_flap, free),
 	CYAML_FIELD_END,
 };
 
@@ -71,7 +71,8 @@ static const cyaml_schema_field_t flap_fields[] = {
 	TEXT(OPTIONAL, raw_health, observe), TEXT(OPTIONAL, raw_health, down),                     \
 		TEXT(OPTIONAL, raw_health, up), TEXT(OPTIONAL, raw_health, evidence),              \
 		TEXT(OPTIONAL, raw_health, bad), TEXT(OPTIONAL, raw_health, good),                 \
-		TEXT(OPTIONAL, raw_health, return_from),                                           \
+		TEXT(OPTIONAL, raw_health, return_floor),                                          \
+		TEXT(OPTIONAL, raw_health, return_jitter),                                         \
 		MAP(OPTIONAL, raw_health, smoothing, smoothing_fields),                            \
 		MAP(OPTIONAL, raw_health, flap, flap_fields),                                      \
 		MAP(OPTIONAL, raw_health, probe, probe_fields)
@@ -200,7 +201,8 @@ static const struct {
 } not_yet[] = {
 	{config_fields, "fleet"},     {config_fields, "weights"},  {pool_fields, "weights"},
 	{pool_fields, "auto_shift"},  {pool_fields, "drain"},	   {health_fields, "flap"},
-	{pool_health_fields, "flap"}, {health_fields, "return_from"}, {pool_health_fields, "return_from"},
+	{pool_health_fields, "flap"}, {health_fields, "return_floor"}, {pool_health_fields, "return_floor"},
+	{health_fields, "return_jitter"}, {pool_health_fields, "return_jitter"},
 	{edge_fields, "icmp_rate"},   {service_fields, "sandbox_port"},
 };
 

@@ -35,11 +35,11 @@ struct raw_probe {
 };
 
 struct raw_flap {
-	char *penalty, *half_life, *hold, *release;
+	char *penalty, *half_life, *hold, *free;
 };
 
 struct raw_health {
-	char *tick, *observe, *down, *up, *evidence, *bad, *good, *return_from;
+	char *tick, *observe, *down, *up, *evidence, *bad, *good, *return_floor, *return_jitter;
 	struct raw_smoothing *smoothing;
 	struct raw_flap *flap;
 	struct raw_probe *probe;

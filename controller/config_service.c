@@ -102,6 +102,8 @@ static void build_affinity(struct config_context *ctx, const struct raw_service 
 	static_assert(sizeof(words) / sizeof(words[0]) == AFFINITY__COUNT, "affinities");
 	config_take_word(ctx, "affinity", raw->affinity, words, AFFINITY__COUNT, &index);
 	service->affinity = index;
+	if (index == AFFINITY_QUIC)
+		config_fail_key(ctx, "affinity", "`quic` is not yet supported by this version of ebb");
 	if (index == AFFINITY_SANDBOX && !raw->prefix)
 		config_fail_key(ctx, "affinity", "`sandbox` is for a `prefix`");
 	if (index == AFFINITY_QUIC && service->protocol == IPPROTO_TCP)
@@ -128,6 +130,17 @@ static void build_encap(struct config_context *ctx, const struct raw_service *ra
 	config_take_bool(ctx, "checksum_zero", raw->checksum_zero, &service->checksum_zero);
 	if (raw->checksum_zero && index != ENCAP_GUE)
 		config_fail_key(ctx, "checksum_zero", "is for `encap: gue`, the one that has UDP");
+}
+
+enum track config_service_track(const struct config *config, const struct config_service *service)
+{
+	const struct config_pool *pool = &config->pools[service->pool];
+
+	if (service->affinity == AFFINITY_NONE)
+		return TRACK_NEVER;
+	if (pool->has_track)
+		return pool->track;
+	return service->encap == ENCAP_GUE ? TRACK_MOVED : TRACK_ALWAYS;
 }
 
 static int build_service(struct config_context *ctx, const struct raw_service *raw,

@@ -6,6 +6,8 @@
 #include "controller/config_yaml.h"
 
 #include <errno.h>
+#include <stdalign.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* libyaml gives no mark for bytes that it cannot read, but their offset. */
@@ -223,11 +225,11 @@ static void fail_unknown_key(struct config_context *ctx, const yaml_node_t *key,
 	for (const cyaml_schema_field_t *field = fields; field->key; field++)
 		length += snprintf(allowed + length, sizeof(allowed) - length, "%s%s",
 				   field == fields ? "" : ", ", field->key);
-	config_fail_mark(ctx, &key->start_mark, "unknown key %s; allowed: %s",
-			 key->type == YAML_SCALAR_NODE ?
-				 config_quote((const char *)key->data.scalar.value) :
-				 kind_of(key),
-			 allowed);
+	if (key->type == YAML_SCALAR_NODE)
+		config_fail_mark(ctx, &key->start_mark, "unknown key %s; allowed: %s",
+				 config_quote((const char *)key->data.scalar.value), allowed);
+	else
+		config_fail_mark(ctx, &key->start_mark, "a key is %s; allowed: %s", kind_of(key), allowed);
 }
 
 static const cyaml_schema_field_t *field_find(const cyaml_schema_field_t *fields, const yaml_node_t *key)
@@ -346,8 +348,39 @@ static void complain(cyaml_log_t level, void *user, const char *fmt, va_list arg
 		vsnprintf(complaint->text + length, sizeof(complaint->text) - length, fmt, args);
 }
 
+/*
+ * libcyaml grows a list by one entry at a time. Capacities are powers of two, kept before the piece, so that
+ * 65,535 entries are not copied 65,535 times.
+ */
+struct grown {
+	size_t capacity;
+	alignas(max_align_t) unsigned char bytes[];
+};
+
+static void *grow(void *user, void *piece, size_t size)
+{
+	struct grown *grown = piece ? (struct grown *)((char *)piece - offsetof(struct grown, bytes)) : NULL;
+	size_t capacity = 16;
+
+	if (size == 0) {
+		free(grown);
+		return NULL;
+	}
+	if (grown && grown->capacity >= size)
+		return piece;
+	while (capacity < size && capacity <= SIZE_MAX / 4)
+		capacity *= 2;
+	if (capacity < size)
+		return NULL;
+	grown = realloc(grown, sizeof(*grown) + capacity);
+	if (!grown)
+		return NULL;
+	grown->capacity = capacity;
+	return grown->bytes;
+}
+
 static const cyaml_config_t cyaml_plain = {
-	.mem_fn = cyaml_mem,
+	.mem_fn = grow,
 	.log_level = CYAML_LOG_ERROR,
 	.flags = CYAML_CFG_NO_ALIAS,
 };
