@@ -46,6 +46,10 @@ static int load_document(struct config_context *ctx, const char *bytes, size_t l
 	yaml_document_t document;
 	int r;
 
+	if (length >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0) { /* a byte order mark */
+		bytes += 3;
+		length -= 3;
+	}
 	r = config_yaml_parse(ctx, bytes, length, &document);
 	if (r == 0)
 		r = config_yaml_load(ctx, bytes, length, &raw);

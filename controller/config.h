@@ -86,8 +86,8 @@ struct config_weights {
 	double overprovisioning;		      /* 1.4 */
 	double slew_degraded, slew_dead, slew_rise;   /* 0.02, 0.20, 0.005 a second */
 	double dead_below, return_above, return_after_s; /* availability 0.25, 0.35; 60 s */
-	double eject_capacity, eject_groups;	      /* 0.30, 0.50 */
-	double panic_hold_s;			      /* 30 s */
+	double eject_capacity, eject_groups, eject_floor; /* 0.30, 0.50, 0.10 */
+	double panic_hold_s, panic_clear_s;	      /* 30 s, 10 s */
 	double publish_change, publish_after_s;	      /* 0.02, 10 s */
 };
 
@@ -121,7 +121,7 @@ struct config_pool {
 	uint32_t slots;	 /* 1..POOL_SLOTS_MAX; default 65536 */
 	struct config_tier *tiers;
 	uint32_t tier_count;
-	enum track track; /* only if has_track; see config_service_track() */
+	enum track track; /* only if has_track; else by encapsulation, see model_service_track() */
 	bool has_track;
 	double settle_s;  /* default 3600; INFINITY: never */
 	struct config_health health; /* config.health with the pool's own values over it */
@@ -176,9 +176,6 @@ EBB_MUST_CHECK int config_load(const char *path, struct config_errors *errors, s
 EBB_MUST_CHECK int config_load_bytes(const char *name, const char *bytes, size_t length,
 				     struct config_errors *errors, struct config **ret_config);
 void config_free(struct config *config);
-/* What the pool says, else by encapsulation: MOVED for gue, which carries the second hop, ALWAYS for ipip and l2. Never for
- * AFFINITY_NONE. */
-enum track config_service_track(const struct config *config, const struct config_service *service);
 void config_errors_print(const struct config_errors *errors, FILE *to);
 void config_errors_free(struct config_errors *errors);
 

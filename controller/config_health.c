@@ -44,7 +44,9 @@ static const struct config_weights weights_defaults = {
 	.return_after_s = 60,
 	.eject_capacity = 0.30,
 	.eject_groups = 0.50,
+	.eject_floor = 0.10,
 	.panic_hold_s = 30,
+	.panic_clear_s = 10,
 	.publish_change = 0.02,
 	.publish_after_s = 10,
 };
@@ -229,6 +231,7 @@ static void apply_eject(struct config_context *ctx, const struct raw_eject *raw,
 	config_enter(ctx, "eject");
 	config_take_ratio(ctx, "capacity", raw->capacity, 0, 1, &weights->eject_capacity);
 	config_take_ratio(ctx, "groups", raw->groups, 0, 1, &weights->eject_groups);
+	config_take_ratio(ctx, "floor", raw->floor, 0, 1, &weights->eject_floor);
 	config_leave(ctx);
 }
 
@@ -252,6 +255,7 @@ void config_apply_weights(struct config_context *ctx, const struct raw_weights *
 	config_take_ratio(ctx, "return_above", raw->return_above, 0, 1, &weights->return_above);
 	config_take_duration(ctx, "return_after", raw->return_after, 0.1, DAY, &weights->return_after_s);
 	config_take_duration(ctx, "panic_hold", raw->panic_hold, 0.1, DAY, &weights->panic_hold_s);
+	config_take_duration(ctx, "panic_clear", raw->panic_clear, 0.1, DAY, &weights->panic_clear_s);
 	if (weights->dead_below >= weights->return_above)
 		config_fail_key(ctx, raw->dead_below ? "dead_below" : "return_above",
 				"`dead_below` (%g) must be below `return_above` (%g)",

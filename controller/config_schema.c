@@ -99,6 +99,7 @@ static const cyaml_schema_field_t slew_fields[] = {
 static const cyaml_schema_field_t eject_fields[] = {
 	TEXT(OPTIONAL, raw_eject, capacity),
 	TEXT(OPTIONAL, raw_eject, groups),
+	TEXT(OPTIONAL, raw_eject, floor),
 	CYAML_FIELD_END,
 };
 
@@ -114,6 +115,7 @@ static const cyaml_schema_field_t weights_fields[] = {
 	TEXT(OPTIONAL, raw_weights, return_above),
 	TEXT(OPTIONAL, raw_weights, return_after),
 	TEXT(OPTIONAL, raw_weights, panic_hold),
+	TEXT(OPTIONAL, raw_weights, panic_clear),
 	MAP(OPTIONAL, raw_weights, slew, slew_fields),
 	MAP(OPTIONAL, raw_weights, eject, eject_fields),
 	MAP(OPTIONAL, raw_weights, publish, publish_fields),
@@ -199,11 +201,9 @@ static const struct {
 	const cyaml_schema_field_t *fields;
 	const char *key;
 } not_yet[] = {
-	{config_fields, "fleet"},     {config_fields, "weights"},  {pool_fields, "weights"},
-	{pool_fields, "auto_shift"},  {pool_fields, "drain"},	   {health_fields, "flap"},
-	{pool_health_fields, "flap"}, {health_fields, "return_floor"}, {pool_health_fields, "return_floor"},
-	{health_fields, "return_jitter"}, {pool_health_fields, "return_jitter"},
-	{edge_fields, "icmp_rate"},   {service_fields, "sandbox_port"},
+	{config_fields, "fleet"},
+	{pool_fields, "auto_shift"},
+	{edge_fields, "icmp_rate"},
 };
 
 bool config_schema_not_yet(const cyaml_schema_field_t *fields, const cyaml_schema_field_t *field)

@@ -50,7 +50,7 @@ struct raw_slew {
 };
 
 struct raw_eject {
-	char *capacity, *groups;
+	char *capacity, *groups, *floor;
 };
 
 struct raw_publish {
@@ -58,7 +58,7 @@ struct raw_publish {
 };
 
 struct raw_weights {
-	char *overprovisioning, *dead_below, *return_above, *return_after, *panic_hold;
+	char *overprovisioning, *dead_below, *return_above, *return_after, *panic_hold, *panic_clear;
 	struct raw_slew *slew;
 	struct raw_eject *eject;
 	struct raw_publish *publish;

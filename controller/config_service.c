@@ -132,17 +132,6 @@ static void build_encap(struct config_context *ctx, const struct raw_service *ra
 		config_fail_key(ctx, "checksum_zero", "is for `encap: gue`, the one that has UDP");
 }
 
-enum track config_service_track(const struct config *config, const struct config_service *service)
-{
-	const struct config_pool *pool = &config->pools[service->pool];
-
-	if (service->affinity == AFFINITY_NONE)
-		return TRACK_NEVER;
-	if (pool->has_track)
-		return pool->track;
-	return service->encap == ENCAP_GUE ? TRACK_MOVED : TRACK_ALWAYS;
-}
-
 static int build_service(struct config_context *ctx, const struct raw_service *raw,
 			 const struct config_names *pools, struct config_service *service)
 {

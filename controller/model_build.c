@@ -54,9 +54,10 @@ static bool same_health(const struct config_health *a, const struct config_healt
 
 	return a->observe_s == b->observe_s && a->down_s == b->down_s && a->up_s == b->up_s &&
 	       a->evidence == b->evidence && a->bad == b->bad && a->good == b->good &&
-	       a->return_from == b->return_from && a->flap_penalty == b->flap_penalty &&
+	       a->return_floor == b->return_floor && a->return_jitter_s == b->return_jitter_s &&
+	       a->flap_penalty == b->flap_penalty &&
 	       a->flap_half_life_s == b->flap_half_life_s && a->flap_hold == b->flap_hold &&
-	       a->flap_release == b->flap_release &&
+	       a->flap_free == b->flap_free &&
 	       p->type == q->type && p->port == q->port && same_text(p->path, q->path) &&
 	       same_text(p->host, q->host) && p->interval_s == q->interval_s &&
 	       p->timeout_s == q->timeout_s && p->rise == q->rise && p->fall == q->fall &&
@@ -166,11 +167,12 @@ static struct health_params params_of(const struct config_health *c)
 	p.evidence = c->evidence;
 	p.bad = c->bad;
 	p.good = c->good;
-	p.return_floor = c->return_from;
+	p.return_floor = c->return_floor;
+	p.return_jitter_s = c->return_jitter_s;
 	p.flap_penalty = c->flap_penalty;
 	p.flap_half_life_s = c->flap_half_life_s;
 	p.flap_hold = c->flap_hold;
-	p.flap_free = c->flap_release;
+	p.flap_free = c->flap_free;
 	p.rise = c->probe.rise;
 	p.fall = c->probe.fall;
 	p.fall_timeouts = c->probe.fall_timeouts;
@@ -720,6 +722,8 @@ static struct weight_params weight_params_of(const struct config_weights *c)
 	p.eject_max = c->eject_capacity;
 	p.panic_groups = c->eject_groups;
 	p.panic_hold_s = c->panic_hold_s;
+	p.panic_clear_s = c->panic_clear_s;
+	p.eject_floor = c->eject_floor;
 	p.publish_ratio = c->publish_change;
 	p.publish_wait_s = c->publish_after_s;
 	return p;
