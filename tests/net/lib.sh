@@ -59,6 +59,9 @@ mapped() { # EDGE MAP INDEX MEMBER: by bpftool, which knows nothing of ebb
 	bpftool -j map lookup pinned "$LAB_BPFFS/$LAB-$1/maps/$2" key hex "$(printf '%02x' $(($3 & 255)))" \
 		"$(printf '%02x' $(($3 >> 8)))" 00 00 | jq "[.formatted.values[].value.$4] | add"
 }
+mapped_total() { # EDGE: packets sent to all backends
+	bpftool -j map dump pinned "$LAB_BPFFS/$LAB-$1/maps/backend_stats" | jq '[.[].formatted.values[].value.packets] | add'
+}
 table_of() { # EDGE: a hash over the whole slots map
 	bpftool -j map dump pinned "$LAB_BPFFS/$LAB-$1/maps/slots" | jq -c '[.[].formatted.value]' | sha256sum | cut -d' ' -f1
 }

@@ -1,0 +1,62 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Five million SYNs from random sources, then five million bare ACKs, while 2,000 conversations go on: none breaks, new
+# connections are answered, and no weight changes. (Answers to the forged sources end in a black hole on the router.)
+#
+#   client-1, 2,000 conversations ─┐
+#   client-2, the flood ───────────┴─ router ── edge-1 ── router ── six backends
+LAB_CLIENTS=2
+. "$(dirname "$0")/lib.sh" flood
+
+PACKETS=${FLOOD_PACKETS:-5000000} RATE=200000 SEED=77
+
+flood() { # MAC [-a] VIP
+	local mac=$1
+	shift
+	lab_run client-2 "$LAB_TOOLS/flood" "${@:1:$#-1}" -r $RATE -s $SEED "$PACKETS" eth0 "$mac" "${@: -1}" 80
+}
+
+storm() { # NAME VIP [-a]
+	local name=$1 vip=$2 table
+	shift 2
+	table=$(table_of edge-1)
+	flood "$gateway" "$@" "$vip" >"$LAB_DIR/flood" &
+	sleep 2
+	check "$name: during it, connections are answered" \
+		lab_run client-1 "$LAB_TOOLS/http_client" -n 200 -p 8 -t 10000 -s $SEED $LAB_VIP4_IPIP 80 >/dev/null
+	wait $!
+	check "$name: $(jq -r '"\(.sent) packets in \(.seconds) s"' "$LAB_DIR/flood") were sent" equal "$(jq .sent "$LAB_DIR/flood")" "$PACKETS"
+	check "$name: no slot moved" equal "$(table_of edge-1)" "$table"
+	for file in gue4 ipip6; do check "$name: no conversation over $file broke" equal "$(grep -c '"broken"' "$LAB_DIR/$file")" 0; done
+}
+
+need "the lab comes up" lab_up
+need "the backends decapsulate" lab_node_attach
+lab_echo_start
+need "ebbd starts" lab_edge_start edge-1
+need "all backends become healthy" lab_wait_health edge-1
+lab_ip router route add blackhole 198.18.0.0/15
+lab_ip router route add blackhole 2001:2::/48
+gateway=$(lab_ip router -j link show clients | jq -r '.[0].address')
+
+talks=()
+for what in "gue4 $LAB_VIP4_GUE" "ipip6 $LAB_VIP6_IPIP"; do
+	read -r file vip <<<"$what"
+	lab_spawn client-1 "$LAB_DIR/$file" "$LAB_TOOLS/echo_client" -c 1000 -i 100 -t 20000 "$vip" 7 && talks+=("$LAB_PID")
+done
+for ((i = 0; i < 200; i++)); do [ "$(grep -l ready "$LAB_DIR"/{gue4,ipip6} | wc -l)" = 2 ] && break; sleep 0.1; done
+need "2,000 conversations have begun" test $i -lt 200
+
+storm "SYN flood" $LAB_VIP4_GUE
+storm "ACK flood" $LAB_VIP4_GUE -a
+storm "SYN flood, IPv6" $LAB_VIP6_IPIP
+
+kill "${talks[@]}"
+wait "${talks[@]}"
+for file in gue4 ipip6; do
+	result=$(tail -n 1 "$LAB_DIR/$file")
+	say "$file: $(jq -c . <<<"$result")"
+	check "$file: 1,000 conversations, none broken" equal "$(jq '[.conversations, .broken] | tostring' <<<"$result")" '"[1000,0]"'
+done
+finish

@@ -1,0 +1,128 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Long conversations outlive what happens above them: weights that slide to nothing and back, drains, new backends, a wiped
+# flow table, an edge host that vanishes, a daemon that dies, a program that is replaced. With the second hop none of
+# 2,000 breaks; by ipip, which has none, the vanishing edge breaks some, so the test can tell.
+#
+#              ┌──eth0── edge-1 (vanishes)
+#   client-1 ── router ──────┴── 90 backends in three regions, then 100
+#              └──eth0, eth1── edge-2
+LAB_EDGES=2 LAB_PER_REGION=34
+. "$(dirname "$0")/lib.sh" sessions
+
+LAB_OMIT="fra-34 dub-34" # 100 in all
+LATER="fra-30 fra-31 fra-32 fra-33 dub-31 dub-32 dub-33 ams-32 ams-33 ams-34"
+LAB_FLOWS=65536
+LAB_HEALTH="  tick: 100ms
+  observe: 5s
+  down: 2.8s
+  up: 4s
+  probe: {type: tcp, port: 7, interval: 2s, timeout: 2s, rise: 1, fall: 3}"
+talks=() # pids of the echo clients
+declare -A broken_before
+
+both() { lab_ebb edge-1 "$@" >/dev/null && lab_ebb edge-2 "$@" >/dev/null; }
+
+broken() { grep -c '"broken"' "$LAB_DIR/$1"; } # OUTPUT: conversations that broke so far (the tool shows twenty at most)
+
+unbroken() { # WHAT: since the last time, over gue
+	local file now
+	for file in gue4 gue6; do
+		now=$(broken $file)
+		check "$1: no conversation over $file broke" equal "$now" "${broken_before[$file]:-0}"
+		broken_before[$file]=$now
+	done
+	check "$1: new connections are answered" lab_run client-1 "$LAB_TOOLS/http_client" -n 300 -p 32 -s $RANDOM $LAB_VIP4_GUE 80 >/dev/null
+}
+
+slide() { # the whole of dub, to WEIGHT
+	local i
+	for i in $(lab_backends_of dub); do
+		[[ " $LAB_OMIT " = *" $i "* ]] || both backend set "$i" weight "$1" || return
+	done
+}
+
+configure_both() {
+	local edge
+	for edge in edge-1 edge-2; do
+		lab_config $edge >"$LAB_DIR/$edge/ebb.yaml"
+		lab_ebb $edge config reload >/dev/null || return
+	done
+}
+
+wipe() { # EDGE: its flow table, by bpftool
+	local i zero
+	zero=$(printf ' 0%.0s' {1..64})
+	for ((i = 0; i < LAB_FLOWS / 8; i++)); do
+		echo "map update pinned $LAB_BPFFS/$LAB-$1/maps/flows key $((i & 255)) $((i >> 8)) 0 0 value$zero"
+	done >"$LAB_DIR/wipe"
+	bpftool batch file "$LAB_DIR/wipe" >/dev/null
+}
+
+program() { bpftool -j link show pinned "$LAB_BPFFS/$LAB-$1/links/eth0" | jq .prog_id; }
+
+need "the lab comes up, with 102 servers" lab_up
+need "the backends decapsulate" lab_node_attach
+lab_echo_start
+mkdir -p "$LAB_DIR/edge-1" "$LAB_DIR/edge-2"
+omit=$LAB_OMIT
+LAB_OMIT="$omit $LATER"
+need "ebbd starts on edge-1" lab_edge_start edge-1
+need "ebbd starts on edge-2" lab_edge_start edge-2
+need "all backends become healthy" lab_wait_health edge-1
+need "all backends become healthy" lab_wait_health edge-2
+lab_route edge-1 edge-2
+check "both edges have the same table" equal "$(lab_ebb edge-1 --json pool show all | jq .digest)" "$(lab_ebb edge-2 --json pool show all | jq .digest)"
+
+for what in "gue4 1000 $LAB_VIP4_GUE" "gue6 1000 $LAB_VIP6_GUE" "ipip4 300 $LAB_VIP4_IPIP"; do
+	read -r name count vip <<<"$what"
+	lab_spawn client-1 "$LAB_DIR/$name" "$LAB_TOOLS/echo_client" -c "$count" -i 100 -t 20000 "$vip" 7 && talks+=("$LAB_PID")
+done
+for ((i = 0; i < 200; i++)); do [ "$(grep -l ready "$LAB_DIR"/{gue4,gue6,ipip4} | wc -l)" = 3 ] && break; sleep 0.1; done
+need "2,300 conversations have begun" test $i -lt 200
+check "both edges carry some" test "$(mapped_total edge-1)" -gt 1000 -a "$(mapped_total edge-2)" -gt 1000
+
+for weight in 80% 60% 40% 20% 0%; do slide $weight; sleep 0.5; done
+unbroken "a region's weights slid to nothing"
+both backend set fra-1 state drain && both backend set fra-2 state drain
+sleep 1
+unbroken "two backends drain"
+LAB_OMIT=$omit
+check "ten backends are added" configure_both
+sleep 3
+unbroken "ten backends were added"
+wipe edge-1 && wipe edge-2
+sleep 1
+unbroken "both flow tables were wiped"
+
+lab_ip router link set edge1 down
+lab_route edge-2
+sleep 2
+unbroken "edge-1 vanished"
+check "over ipip, without second hop, it broke some ($(broken ipip4) shown)" test "$(broken ipip4)" -gt 0
+lab_ip router link set edge1 up
+lab_route edge-1 edge-2
+sleep 1
+unbroken "edge-1 came back"
+
+for weight in 50% 100%; do slide $weight; sleep 0.5; done
+both backend set fra-1 state ready && both backend set fra-2 state ready
+sleep 1
+unbroken "all weights slid back"
+lab_edge_kill edge-2
+sleep 0.5
+old=$(program edge-2)
+need "ebbd starts again" lab_edge_start edge-2 "$LAB_DIR/edge-2/ebb.yaml"
+sleep 1
+unbroken "ebbd on edge-2 was killed and started"
+check "the new ebbd has replaced the program" test "$(program edge-2)" != "$old"
+
+kill "${talks[@]}"
+wait "${talks[@]}"
+for name in gue4 gue6 ipip4; do
+	result=$(tail -n 1 "$LAB_DIR/$name")
+	say "$name: $(jq -c . <<<"$result")"
+	[ $name = ipip4 ] || check "$name: 1,000 conversations, none broken" equal "$(jq '[.conversations, .broken] | tostring' <<<"$result")" '"[1000,0]"'
+done
+finish
