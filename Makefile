@@ -46,6 +46,7 @@ PACKET   := $(patsubst tests/bpf/%.c,build/tests/bpf/%,$(wildcard tests/bpf/test
 LABTOOL  := $(patsubst tests/net/%.c,build/tests/net/%,$(filter-out %.bpf.c,$(wildcard tests/net/*.c))) \
 	    build/tests/net/pass.bpf.o
 BENCH    := $(patsubst tests/bench/%.c,build/tests/bench/%,$(wildcard tests/bench/bench_*.c))
+BENCH_SKEL := $(patsubst tests/bench/%.bpf.c,build/tests/bench/%.skel.h,$(wildcard tests/bench/*.bpf.c))
 
 .PHONY: all test test-unit test-bpf test-net lab-tools bench install clean
 .DELETE_ON_ERROR:
@@ -110,7 +111,16 @@ build/tests/net/%: tests/net/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -D_GNU_SOURCE -I. -std=gnu11 $(WARN) $(CFLAGS) -MMD -MP -o $@ $< -lm
 
-build/tests/bench/%: tests/bench/%.c build/libebb.a $(BPF_SKEL)
+build/tests/bench/%.bpf.o: tests/bench/%.bpf.c
+	$(call say,BPF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(BPF_CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
+
+build/tests/bench/%.skel.h: build/tests/bench/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+
+build/tests/bench/%: tests/bench/%.c build/libebb.a $(BPF_SKEL) $(BENCH_SKEL)
 	$(call say,BENCH,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(EBB_CFLAGS) -MMD -MP -o $@ $< build/libebb.a $(LDLIBS)
