@@ -415,6 +415,7 @@ int main(void)
 	if (there < 0 || unshare(CLONE_NEWNET))
 		return 1;
 	here = open("/proc/self/ns/net", O_RDONLY);
+	alarm(300); /* a hang is a failure */
 	loop = ev_default_loop(0);
 	if (here < 0 || !loop)
 		return 1;
