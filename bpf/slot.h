@@ -10,6 +10,7 @@
  * slot's other owners go along as hops for a backend that finds no socket for it.
  * 3. `track: always`: as 2 for every slot, and every flow is noted. `never`: the primary, with
  * hops.
+ *    SERVICE_TRACK_UDP: `always` for UDP, since an unconnected socket claims no flow.
  * 4. A backend that is gone (state FREE) is never used; one that drains keeps its flows.
  */
 #include "bpf/flow.h"
@@ -66,12 +67,30 @@ static __always_inline bool slot_read(const struct service *service, __u64 hash,
 	return true;
 }
 
+/* Rule 3 for this packet. */
+static __always_inline bool slot_notes_all(const struct service *service,
+					   const struct packet *packet)
+{
+	return service->track == TRACK_ALWAYS || (service->track == TRACK_MOVED &&
+						  service->flags & SERVICE_TRACK_UDP &&
+						  packet->protocol == IPPROTO_UDP);
+}
+
+/*
+ * The former owner, for a flow that is not noted. One that is plainly dead comes after the primary:
+ * the primary's node program passes on to it what it has no socket for.
+ */
+static __always_inline bool slot_former(struct route *route, const struct slot *slot)
+{
+	return route_to(route, slot->secondary) && !route->backend->down;
+}
+
 /* Rule 2 and 3: the flow table, then the former owner, then the primary. */
 static __always_inline enum verdict slot_track(const struct service *service,
 					       const struct packet *packet, const struct key *key,
 					       const struct slot *slot, struct route *route)
 {
-	bool always = service->track == TRACK_ALWAYS;
+	bool always = slot_notes_all(service, packet);
 
 	if (!packet_is_syn(packet)) {
 		if (route_to(route, flow_find(key->flow, packet->tcp_flags))) {
@@ -80,7 +99,7 @@ static __always_inline enum verdict slot_track(const struct service *service,
 		}
 		/* Where all flows are noted, an unknown datagram begins one. */
 		if (!(always && packet->protocol == IPPROTO_UDP) &&
-		    route_to(route, slot->secondary)) {
+		    slot_former(route, slot)) {
 			route->kept = 1;
 			if (always)
 				flow_note(key->flow, slot->secondary);
@@ -107,14 +126,14 @@ static __always_inline enum verdict slot_route(const struct service *service,
 	if (!slot_read(service, key->slot, &slot))
 		return VERDICT_DROP_EMPTY_POOL;
 	remembers = service->affinity != AFFINITY_NONE;
-	if (remembers && (service->track == TRACK_ALWAYS ||
+	if (remembers && (slot_notes_all(service, packet) ||
 			  (service->track == TRACK_MOVED && slot.secondary != BACKEND_NONE)))
 		verdict = slot_track(service, packet, key, &slot, route);
 	else if (!route_to(route, slot.primary))
 		verdict = VERDICT_DROP_NO_BACKEND;
 	/* Where all datagrams are noted, the note is better than what an unconnected socket could
 	 * tell. */
-	if (service->track == TRACK_ALWAYS && packet->protocol == IPPROTO_UDP)
+	if (slot_notes_all(service, packet) && packet->protocol == IPPROTO_UDP)
 		remembers = false;
 	if (remembers && verdict == VERDICT_CONTINUE && slot.secondary != BACKEND_NONE) {
 		route_add_hop(route, slot.primary);

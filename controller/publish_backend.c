@@ -98,8 +98,11 @@ void publish_health(struct publish *p, const struct model *m, uint64_t boot_ns)
 {
 	for (uint32_t i = 0; i < m->config->backend_count; i++) {
 		struct backend_name *to = &p->tables.backend_names[m->backends[i].id];
+		uint8_t *down = &p->tables.backends[m->backends[i].id].down;
 		uint32_t ppm = (uint32_t)lround(m->healths[i].value * 1e6);
 
+		if (*down != m->backends[i].hard_down)
+			__atomic_store_n(down, m->backends[i].hard_down, __ATOMIC_RELAXED);
 		if (!m->backends[i].known || (to->written_ns && to->health_ppm == ppm))
 			continue;
 		to->health_ppm = ppm;

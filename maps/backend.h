@@ -29,7 +29,9 @@ struct backend {
 				 * memory, that is, in network order */
 	__u16 address_sum;	/* folded sum of source and destination address alone (pseudo-header), same form */
 	__u16 id;		/* its own index */
-	__u16 pool_hint;	/* reserved */
+	__u8 down;		/* 1: plainly dead by its probes. Its noted flows still go there; a flow that is
+				 * not noted tries the slot's primary first */
+	__u8 reserved1;
 	__u32 reserved[4];
 };
 static_assert(sizeof(struct backend) == 64, "backend is one cache line");

@@ -50,6 +50,7 @@ enum track {
 #define SERVICE_HAS_ANY_PORT_UDP 0x02
 #define SERVICE_SANDBOX_PORT	 0x04 /* a sandbox is (address, port), not address */
 #define SERVICE_CHECKSUM_ZERO	 0x08 /* outer UDP checksum 0 over IPv6 (RFC 6935) */
+#define SERVICE_TRACK_UDP	 0x10 /* TRACK_ALWAYS for UDP: an unconnected socket cannot claim a flow */
 
 struct service {
 	struct address address; /* of a prefix: masked */

@@ -19,7 +19,7 @@
 
 static uint16_t next_port = 2000;
 
-static void serve(enum encap encap, enum track track, enum affinity affinity)
+static void serve_with(enum encap encap, enum track track, enum affinity affinity, uint8_t flags)
 {
 	const char *vips[] = {VIP4, VIP6};
 	const uint8_t protocols[] = {TCP, UDP};
@@ -33,10 +33,16 @@ static void serve(enum encap encap, enum track track, enum affinity affinity)
 			.affinity = affinity,
 			.encap = encap,
 			.track = track,
+			.flags = flags,
 		};
 
 		fixture_service(service);
 	}
+}
+
+static void serve(enum encap encap, enum track track, enum affinity affinity)
+{
+	serve_with(encap, track, affinity, 0);
 }
 
 static struct spec flow4(uint8_t protocol)
@@ -202,6 +208,46 @@ static void track_always(void **state)
 	send_to("a segment has", tcp, ACK, ENCAP_GUE, 1, 2, 0);
 }
 
+/* Rule 3 by SERVICE_TRACK_UDP: datagrams are noted, TCP is not. */
+static void track_udp(void **state)
+{
+	struct spec datagram = flow4(UDP), tcp = flow4(TCP), later = flow4(UDP);
+
+	wipe();
+	serve_with(ENCAP_GUE, TRACK_MOVED, AFFINITY_FLOW, SERVICE_TRACK_UDP);
+	fixture_slots(1, 0, 1);
+	send_to("first datagram", datagram, 0, ENCAP_GUE, 1, 0, 0);
+	send_to("tcp", tcp, SYN, ENCAP_GUE, 1, 0, 0);
+	assert_int_equal(flows_in_table(), 1);
+	fixture_slots(2, 1, 1);
+	send_to("a known one stays", datagram, 0, ENCAP_GUE, 1, 0, 0);
+	send_to("a new one does not go where the slot was", later, 0, ENCAP_GUE, 2, 0, 0);
+	send_to("tcp goes to the former owner", tcp, ACK, ENCAP_GUE, 1, 2, 0);
+	fixture_slots(1, 0, 0);
+}
+
+/* A former owner that is plainly dead comes second: what has no note is not lost with it. */
+static void a_dead_former_owner(void **state)
+{
+	struct spec noted = flow4(TCP), unknown = flow4(TCP);
+	struct backend dead = fixture_backend(1);
+
+	wipe();
+	serve(ENCAP_GUE, TRACK_ALWAYS, AFFINITY_FLOW);
+	fixture_slots(1, 0, 1);
+	send_to("noted", noted, SYN, ENCAP_GUE, 1, 0, 0);
+	serve(ENCAP_GUE, TRACK_MOVED, AFFINITY_FLOW);
+	fixture_slots(2, 1, 1);
+	dead.down = 1;
+	fixture_put_backend(&dead);
+	send_to("unknown: the primary first", unknown, ACK, ENCAP_GUE, 2, 1, 0);
+	send_to("noted: it may still live there", noted, ACK, ENCAP_GUE, 1, 2, 0);
+	dead.down = 0;
+	fixture_put_backend(&dead);
+	send_to("back", unknown, ACK, ENCAP_GUE, 1, 2, 0);
+	fixture_slots(1, 0, 0);
+}
+
 static void track_never(void **state)
 {
 	wipe();
@@ -301,6 +347,8 @@ int main(void)
 		cmocka_unit_test(a_wiped_table_breaks_nothing),
 		cmocka_unit_test(drained_and_gone),
 		cmocka_unit_test(track_always),
+		cmocka_unit_test(track_udp),
+		cmocka_unit_test(a_dead_former_owner),
 		cmocka_unit_test(track_never),
 		cmocka_unit_test(affinity_source),
 		cmocka_unit_test(a_flood_displaces_itself),
