@@ -13,125 +13,17 @@
 
 #include "build/node.skel.h"
 #include "build/tests/bench/floor.skel.h"
+#include "build/tests/bench/stages.skel.h"
 #include "build/tests/bench/wrap.skel.h"
 #include "tests/bench/floor.h"
 #include "tests/bench/measure.h"
-#include "tests/bench/world.h"
-#include "tests/bench/wrap.h"
+#include "tests/bench/rows.h"
+#include "tests/bench/stages.h"
 
 #define FLOWS_DEFAULT (FLOW_SETS_DEFAULT * FLOW_WAYS)
 #define FLOWS_LARGE   (4 * FLOWS_DEFAULT) /* where a million of them are to be known */
 
 enum program { EMPTY, FLOOR, EBB, PROGRAM__COUNT };
-
-enum towards { ONE_VIP, ALL_VIPS, SANDBOXES, FOREIGN, NO_IP };
-
-enum notes { NOTES_NONE, NOTES_SOME, NOTES_ALL };
-
-#define NEW_FLOWS 0xffffffffu /* as a number of flows: one a packet */
-#define FLOOD     0u
-#define KNOWN_PORT                                                                                 \
-	0 /* first source port; a flood has others, so that it meets no known flow by chance */
-#define FLOOD_PORT 0x8000
-
-struct row {
-	const char *name;
-	uint32_t flows;
-	uint8_t tcp_flags;
-	struct world_services like;
-	uint32_t grows; /* bytes */
-	double target_ns;
-	bool ipv6;
-	enum towards towards;
-	enum notes notes;
-	bool noted;           /* every flow has sent a SYN and an ACK before */
-	bool kept;            /* by a former owner */
-	enum verdict verdict; /* CONTINUE: FORWARD_TX */
-};
-
-#define SYN 0x02
-#define ACK 0x10
-#define K64 65536
-#define M1  1048576
-
-#define TCP(e, t, p, ...)                                                                          \
-	{                                                                                          \
-		.protocol = IPPROTO_TCP, .encap = ENCAP_##e, .track = TRACK_##t,                   \
-		.pool = WORLD_##p, ##__VA_ARGS__                                                   \
-	}
-
-static const struct row rows[] = {
-	{"-- IPv4 TCP, settled slots: no look-up, no state"},
-	{"4in4, 1 flow", 1, ACK, TCP(IPIP, MOVED, SETTLED), 20, 70},
-	{"4in4, 64k flows", K64, ACK, TCP(IPIP, MOVED, SETTLED), 20, 100},
-	{"4in4, 1M flows", M1, ACK, TCP(IPIP, MOVED, SETTLED), 20, 100},
-	{"4in4, 64k flows over 1,024 services", K64, ACK, TCP(IPIP, MOVED, SETTLED), 20, 100,
-	 .towards = ALL_VIPS},
-	{"4in4, 64k flows, leaves by another interface", K64, ACK,
-	 TCP(IPIP, MOVED, SETTLED, .redirect = true), 20, 0, .verdict = VERDICT_FORWARD_REDIRECT},
-	{"gue4, 1 flow", 1, ACK, TCP(GUE, MOVED, SETTLED), 36, 70},
-	{"gue4, 64k flows", K64, ACK, TCP(GUE, MOVED, SETTLED), 36, 100},
-	{"4in6, 64k flows", K64, ACK, TCP(IPIP, MOVED, SETTLED_IPV6), 40, 100},
-	{"gue6, 1 flow", 1, ACK, TCP(GUE, MOVED, SETTLED_IPV6), 56, 70},
-	{"gue6, 64k flows", K64, ACK, TCP(GUE, MOVED, SETTLED_IPV6), 56, 100},
-	{"l2, 64k flows", K64, ACK, TCP(L2, MOVED, SETTLED), 0, 100},
-	{"4in4, new flow every packet", NEW_FLOWS, SYN, TCP(IPIP, MOVED, SETTLED), 20, 100},
-	{"gue4, new flow every packet", NEW_FLOWS, SYN, TCP(GUE, MOVED, SETTLED), 36, 100},
-	{"4in4, SYN flood", FLOOD, SYN, TCP(IPIP, MOVED, SETTLED), 20, 100},
-	{"gue4, SYN flood", FLOOD, SYN, TCP(GUE, MOVED, SETTLED), 36, 100},
-	{"4in4, UDP, 64k flows",
-	 K64,
-	 0,
-	 {.protocol = IPPROTO_UDP, .encap = ENCAP_IPIP, .pool = WORLD_SETTLED},
-	 20,
-	 100},
-	{"-- IPv4 TCP, unsettled slots: the flow table is asked"},
-	{"gue4, noted flow, 1 flow", 1, ACK, TCP(GUE, MOVED, MOVED), 40, 0, .noted = true,
-	 .notes = NOTES_ALL},
-	{"gue4, noted flow, 64k flows", K64, ACK, TCP(GUE, MOVED, MOVED), 40, 0, .noted = true,
-	 .notes = NOTES_ALL},
-	{"gue4, flow from before the move, 64k flows", K64, ACK, TCP(GUE, MOVED, MOVED), 40, 0,
-	 .kept = true},
-	{"gue4, SYN flood", FLOOD, SYN, TCP(GUE, MOVED, MOVED), 40, 100, .notes = NOTES_SOME},
-	{"gue4, ACK flood", FLOOD, ACK, TCP(GUE, MOVED, MOVED), 40, 0, .kept = true},
-	{"-- IPv4 TCP, track: always"},
-	{"4in4, known flow, 1 flow", 1, ACK, TCP(IPIP, ALWAYS, SETTLED), 20, 0, .noted = true,
-	 .notes = NOTES_ALL},
-	{"4in4, known flow, 64k flows", K64, ACK, TCP(IPIP, ALWAYS, SETTLED), 20, 180,
-	 .noted = true, .notes = NOTES_ALL},
-	{"4in4, known flow, 1M flows", M1, ACK, TCP(IPIP, ALWAYS, SETTLED), 20, 220, .noted = true,
-	 .notes = NOTES_ALL},
-	{"gue4, known flow, 64k flows", K64, ACK, TCP(GUE, ALWAYS, SETTLED), 36, 180, .noted = true,
-	 .notes = NOTES_ALL},
-	{"4in4, new flow every packet", NEW_FLOWS, SYN, TCP(IPIP, ALWAYS, SETTLED), 20, 220,
-	 .notes = NOTES_SOME},
-	{"4in4, SYN flood", FLOOD, SYN, TCP(IPIP, ALWAYS, SETTLED), 20, 100, .notes = NOTES_SOME},
-	{"4in4, ACK flood", FLOOD, ACK, TCP(IPIP, ALWAYS, SETTLED), 20, 0, .notes = NOTES_SOME},
-	{"-- IPv6 TCP"},
-	{"6in6, 1 flow", 1, ACK, TCP(IPIP, MOVED, SETTLED_IPV6), 40, 80, .ipv6 = true},
-	{"6in6, 64k flows", K64, ACK, TCP(IPIP, MOVED, SETTLED_IPV6), 40, 120, .ipv6 = true},
-	{"6in6, 64k flows over 1,024 services", K64, ACK, TCP(IPIP, MOVED, SETTLED_IPV6), 40, 120,
-	 .ipv6 = true, .towards = ALL_VIPS},
-	{"6in4, 64k flows", K64, ACK, TCP(IPIP, MOVED, SETTLED), 20, 120, .ipv6 = true},
-	{"gue6, 1 flow", 1, ACK, TCP(GUE, MOVED, SETTLED_IPV6), 56, 80, .ipv6 = true},
-	{"gue6, 64k flows", K64, ACK, TCP(GUE, MOVED, SETTLED_IPV6), 56, 120, .ipv6 = true},
-	{"gue6, noted flow in unsettled slots, 64k flows", K64, ACK, TCP(GUE, MOVED, MOVED_IPV6),
-	 72, 0, .ipv6 = true, .noted = true, .notes = NOTES_ALL},
-	{"6in6, SYN flood", FLOOD, SYN, TCP(IPIP, MOVED, SETTLED_IPV6), 40, 0, .ipv6 = true},
-	{"-- prefix services"},
-	{"gue4, sandbox by address, 64k sandboxes", K64, ACK,
-	 TCP(GUE, MOVED, SETTLED, .affinity = AFFINITY_SANDBOX), 36, 0, .towards = SANDBOXES},
-	{"6in6, sandbox by address, 64k sandboxes", K64, ACK,
-	 TCP(IPIP, MOVED, SETTLED_IPV6, .affinity = AFFINITY_SANDBOX), 40, 0, .ipv6 = true,
-	 .towards = SANDBOXES},
-	{"-- not ours"},
-	{"IPv4 TCP, 64k flows", K64, ACK, TCP(IPIP, MOVED, SETTLED), 0, 20, .towards = FOREIGN,
-	 .verdict = VERDICT_PASS_NOT_OURS},
-	{"IPv6 TCP, 64k flows", K64, ACK, TCP(IPIP, MOVED, SETTLED_IPV6), 0, 20, .ipv6 = true,
-	 .towards = FOREIGN, .verdict = VERDICT_PASS_NOT_OURS},
-	{"not IP", K64, ACK, TCP(IPIP, MOVED, SETTLED), 0, 20, .towards = NO_IP,
-	 .verdict = VERDICT_PASS_NOT_IP},
-};
 
 struct bench {
 	struct world *world;
@@ -141,90 +33,6 @@ struct bench {
 	int program_fds[PROGRAM__COUNT];
 	int missed, failed;
 };
-
-/* --- the packets of a row */
-
-static void put16(uint8_t *at, uint16_t value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
-}
-
-static void traffic_ipv4(uint8_t *ip, const struct row *row)
-{
-	ip[0] = 0x45;
-	put16(ip + 2, WRAP_IPV4_BYTES - 14);
-	put16(ip + 6, 0x4000);
-	ip[8] = 64;
-	ip[9] = row->like.protocol;
-}
-
-static void traffic_ipv6(uint8_t *ip, const struct row *row)
-{
-	uint32_t prefix = htonl(row->towards == SANDBOXES ? WORLD_PREFIX6
-				: row->towards == FOREIGN ? 0x20010dbf
-							  : WORLD_VIP6);
-
-	ip[0] = 0x60;
-	put16(ip + 4, WRAP_IPV6_BYTES - 54);
-	ip[6] = row->like.protocol;
-	ip[7] = 64;
-	memcpy(ip + 8, "\x20\x01\x0d\xb8\xff", 5);
-	memcpy(ip + 24, &prefix, 4);
-}
-
-static void traffic_l4(uint8_t *l4, const struct row *row, uint8_t tcp_flags)
-{
-	put16(l4 + 2, WORLD_PORT);
-	if (row->like.protocol == IPPROTO_TCP) {
-		l4[12] = 0x50;
-		l4[13] = tcp_flags;
-	} else {
-		put16(l4 + 4, 28);
-		put16(l4 + 6, 0x1234);
-	}
-}
-
-static uint32_t traffic_destination(const struct row *row)
-{
-	switch (row->towards) {
-	case ONE_VIP:
-	case ALL_VIPS:
-		return row->ipv6 ? 0 : WORLD_VIP;
-	case SANDBOXES:
-		return row->ipv6 ? 0 : WORLD_PREFIX;
-	case FOREIGN:
-	case NO_IP:
-		break;
-	}
-	return 0xcb007100; /* 203.0.113.0 */
-}
-
-/* Fills the wrapper's orders; the count of packets begins anew. */
-static void traffic_set(struct bench *b, const struct row *row, uint8_t tcp_flags)
-{
-	struct wrap w = {
-		.flow_mask = row->flows == NEW_FLOWS ? UINT32_MAX : row->flows - 1,
-		.destination_mask = row->towards == ALL_VIPS    ? WORLD_SERVICES - 1
-				    : row->towards == SANDBOXES ? WORLD_SANDBOXES - 1
-								: 0,
-		.source = row->ipv6 ? 0 : 0x0b000000,
-		.destination = traffic_destination(row),
-		.port_be = htons(WORLD_PORT),
-		.source_port = row->flows == FLOOD ? FLOOD_PORT : KNOWN_PORT,
-		.is_ipv4 = !row->ipv6,
-		.is_random = row->flows == FLOOD,
-	};
-
-	memcpy(w.frame, "\x02\0\0\0\0\x01\x02\0\0\0\0\x02", 12);
-	put16(w.frame + 12, row->towards == NO_IP ? 0x0806 : row->ipv6 ? 0x86dd : 0x0800);
-	if (row->ipv6)
-		traffic_ipv6(w.frame + 16, row);
-	else
-		traffic_ipv4(w.frame + 16, row);
-	traffic_l4(w.frame + (row->ipv6 ? 56 : 36), row, tcp_flags);
-	memcpy(b->traffic, &w, sizeof(w));
-}
 
 /* --- running it */
 
@@ -282,9 +90,9 @@ static uint64_t count_kept(const struct world *w)
 static void populate(struct bench *b, const struct row *row)
 {
 	measure_select(&b->measure, b->program_fds[EBB]);
-	traffic_set(b, row, SYN);
+	traffic_set(b->traffic, row, SYN);
 	run(b, row, EBB, row->flows);
-	traffic_set(b, row, ACK);
+	traffic_set(b->traffic, row, ACK);
 	run(b, row, EBB, row->flows);
 }
 
@@ -326,18 +134,23 @@ static void check_notes(struct bench *b, const struct row *row)
 		complain(b, row, "notes in the flow table", notes, row->flows);
 }
 
-/* Rounds over empty, floor and ebb; the floor only where it can play. */
-static void measure_row(struct bench *b, const struct row *row)
+static void prepare_row(struct bench *b, const struct row *row)
 {
-	uint64_t before[VERDICT__COUNT], kept, packets = 0;
-	struct measure *m = &b->measure;
-
 	choose_world(b, row->noted && row->flows > FLOWS_DEFAULT / 2);
 	world_set(b->world, &row->like);
 	world_clear_flows(b->world);
 	if (row->noted)
 		populate(b, row);
-	traffic_set(b, row, row->tcp_flags);
+	traffic_set(b->traffic, row, row->tcp_flags);
+}
+
+/* Rounds over empty, floor and ebb. */
+static void measure_row(struct bench *b, const struct row *row)
+{
+	uint64_t before[VERDICT__COUNT], kept, packets = 0;
+	struct measure *m = &b->measure;
+
+	prepare_row(b, row);
 	world_verdicts(b->world, before);
 	kept = count_kept(b->world);
 	for (int round = -1; round < m->rounds; round++) {
@@ -400,6 +213,88 @@ static void bench_rows(struct bench *b, const char *only)
 	}
 }
 
+/* --- where the nanoseconds go */
+
+/* xdp_lb's headers on the maps of the world, ending behind `last`. */
+static struct stages_bpf *stages_open(const struct world *w, enum stage last)
+{
+	struct stages_bpf *skel = stages_bpf__open();
+	struct bpf_map *map, *theirs;
+
+	if (!skel)
+		errx(1, "cannot open stages");
+	skel->rodata->last_stage = last;
+	skel->rodata->flow_set_mask = w->flow_sets - 1;
+	bpf_object__for_each_map(map, skel->obj)
+	{
+		theirs = bpf_object__find_map_by_name(w->skel->obj, bpf_map__name(map));
+		if (theirs && bpf_map__reuse_fd(map, bpf_map__fd(theirs)))
+			errx(1, "stages cannot use xdp_lb's %s", bpf_map__name(map));
+	}
+	if (stages_bpf__load(skel))
+		errx(1, "cannot load stages");
+	return skel;
+}
+
+/* Programs of one row: the empty one, an end behind each stage, the whole of xdp_lb. */
+static void measure_stages(struct bench *b, const struct row *row)
+{
+	struct stages_bpf *skel[STAGE__COUNT];
+	int fds[STAGE__COUNT + 2];
+	double ns;
+	uint32_t length;
+	static const uint8_t frame[WRAP_IPV6_BYTES];
+
+	fds[0] = b->program_fds[EMPTY];
+	for (int stage = 0; stage < STAGE__COUNT; stage++) {
+		skel[stage] = stages_open(b->world, stage);
+		fds[stage + 1] = bpf_program__fd(skel[stage]->progs.stages);
+	}
+	fds[STAGE__COUNT + 1] = b->program_fds[EBB];
+	for (int round = -1; round < b->measure.rounds; round++)
+		for (int p = 0; p < STAGE__COUNT + 2; p++) {
+			measure_select(&b->measure, fds[p]);
+			if (measure_run(&b->measure, frame,
+					row->ipv6 ? WRAP_IPV6_BYTES : WRAP_IPV4_BYTES,
+					(uint32_t)b->measure.repeat, &ns, &length) == XDP_ABORTED)
+				complain(b, row, "stages: action", XDP_ABORTED, XDP_DROP);
+			if (round >= 0)
+				b->measure.ns[p][round] = ns;
+		}
+	for (int stage = 0; stage < STAGE__COUNT; stage++)
+		stages_bpf__destroy(skel[stage]);
+}
+
+static void print_stages(struct bench *b, const struct row *row)
+{
+	double before = 0;
+
+	printf("  %-50s", row->name);
+	for (int p = 1; p < STAGE__COUNT + 2; p++) {
+		struct measure_net net = measure_net(&b->measure, p, 0);
+
+		printf(" %7.1f", net.min_ns - before);
+		before = net.min_ns;
+	}
+	printf(" %7.1f\n", before);
+	fflush(stdout);
+}
+
+static void bench_stages(struct bench *b, const char *only)
+{
+	printf("\nwhere they go: least ns up to the end of a stage, less those up to the one "
+	       "before\n\n");
+	printf("  %-50s %7s %7s %7s %7s %7s %7s %7s\n", "", "parse", "service", "key", "slot",
+	       "send", "count", "all");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (!rows[i].stages || (only && !strstr(rows[i].name, only)))
+			continue;
+		prepare_row(b, &rows[i]);
+		measure_stages(b, &rows[i]);
+		print_stages(b, &rows[i]);
+	}
+}
+
 /* --- a flood against known flows */
 
 /* Whether the note of the wrapper's flow `i` towards the first VIP is still there. */
@@ -429,7 +324,7 @@ static void bench_flood(struct bench *b)
 	world_set(b->world, &known.like);
 	world_clear_flows(b->world);
 	populate(b, &known);
-	traffic_set(b, &flood, SYN);
+	traffic_set(b->traffic, &flood, SYN);
 	for (int i = 0; i < 5; i++)
 		run(b, &flood, EBB, 1000000);
 	for (uint32_t i = 0; i < known.flows; i++)
@@ -549,6 +444,7 @@ int main(int argc, char **argv)
 		errx(2, "1 to %d rounds of at least 1 packet", MEASURE_ROUNDS_MAX);
 	bench_open(&b);
 	bench_rows(&b, only);
+	bench_stages(&b, only);
 	bench_flood(&b);
 	bench_programs(&b);
 	printf("\n%d figures missed their target, %d rows did not measure what they say\n",
