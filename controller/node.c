@@ -13,7 +13,7 @@
 #include "node.skel.h"
 
 static int attach_locked(const char *dir, const char *ifname, enum config_xdp_mode mode,
-			 struct err *err, bool *ret_native)
+			 const struct node_allow *allow, struct err *err, bool *ret_native)
 {
 	struct node *skeleton = node__open();
 	char path[DATAPLANE_PATH_MAX];
@@ -25,6 +25,9 @@ static int attach_locked(const char *dir, const char *ifname, enum config_xdp_mo
 	rc = dataplane_path(path, dir, "node", NULL);
 	if (!rc)
 		rc = dataplane_load(skeleton->obj, dir, err, &adopted);
+	if (!rc && allow)
+		rc = node_allow_apply(bpf_map__fd(skeleton->maps.node_settings),
+				      bpf_map__fd(skeleton->maps.node_edges), allow, err);
 	if (!rc)
 		rc = dataplane_pin(bpf_program__fd(skeleton->progs.node), path, err);
 	if (!rc)
@@ -55,8 +58,8 @@ static int remove_unused(const char *dir, struct err *err)
 	return 0;
 }
 
-int node_attach(const char *ifname, enum config_xdp_mode mode, const char *bpffs_dir,
-		struct err *err, bool *ret_native)
+int node_attach(const char *ifname, enum config_xdp_mode mode, const struct node_allow *allow,
+		const char *bpffs_dir, struct err *err, bool *ret_native)
 {
 	char dir[DATAPLANE_PATH_MAX];
 	int lock, rc;
@@ -69,7 +72,7 @@ int node_attach(const char *ifname, enum config_xdp_mode mode, const char *bpffs
 	lock = dataplane_lock(dir, true, err);
 	if (lock < 0)
 		return lock;
-	rc = attach_locked(dir, ifname, mode, err, ret_native);
+	rc = attach_locked(dir, ifname, mode, allow, err, ret_native);
 	if (rc)
 		remove_unused(dir, NULL); /* err already says why attaching failed */
 	close(lock);
@@ -124,29 +127,51 @@ static int sum_verdicts(int fd, struct verdict_stats *sums)
 	return rc;
 }
 
+/* The pinned map's descriptor; -ENOENT: not there. */
+static int open_map(const char *dir, const char *name, struct err *err)
+{
+	char path[DATAPLANE_PATH_MAX];
+	int fd;
+
+	if (dataplane_path(path, dir, "maps", name))
+		return err_set(err, ENAMETOOLONG, "%s: the path is too long", dir);
+	fd = bpf_obj_get(path);
+	return fd < 0 ? err_set(err, errno, "cannot open %s: %s", path, strerror(errno)) : fd;
+}
+
+/* With maps of an older version, which may lack some: what they hold. */
+static int read_maps(const char *dir, struct err *err, struct node_status *status)
+{
+	int verdicts = open_map(dir, "node_verdicts", err), settings, edges, rc;
+
+	if (verdicts < 0)
+		return verdicts;
+	settings = open_map(dir, "node_settings", err);
+	edges = open_map(dir, "node_edges", err);
+	rc = sum_verdicts(verdicts, status->verdicts);
+	if (rc == -ENOENT) /* fewer verdicts */
+		rc = 0;
+	if (!rc && settings >= 0 && edges >= 0)
+		rc = node_allow_read(settings, edges, &status->allow);
+	close(verdicts);
+	if (settings >= 0)
+		close(settings);
+	if (edges >= 0)
+		close(edges);
+	return rc ? err_set(err, -rc, "cannot read the maps below %s: %s", dir, strerror(-rc)) : 0;
+}
+
 int node_show(const char *bpffs_dir, struct err *err, struct node_status *ret_status)
 {
-	char dir[DATAPLANE_PATH_MAX], path[DATAPLANE_PATH_MAX];
-	struct node_status status = {};
-	int fd, rc;
+	char dir[DATAPLANE_PATH_MAX];
+	int rc;
 
-	if (dataplane_path(dir, bpffs_dir, "node", NULL) ||
-	    dataplane_path(path, dir, "maps", "node_verdicts"))
+	memset(ret_status, 0, sizeof(*ret_status));
+	if (dataplane_path(dir, bpffs_dir, "node", NULL))
 		return err_set(err, ENAMETOOLONG, "%.100s...: the path is too long", bpffs_dir);
-	rc = dataplane_link_each(dir, add_link, &status, err);
+	rc = dataplane_link_each(dir, add_link, ret_status, err);
 	if (rc)
 		return rc;
-	fd = bpf_obj_get(path);
-	if (fd < 0 && errno != ENOENT)
-		return err_set(err, errno, "cannot open %s: %s", path, strerror(errno));
-	if (fd >= 0) {
-		rc = sum_verdicts(fd, status.verdicts);
-		close(fd);
-	}
-	if (rc == -ENOENT) /* fewer verdicts: pinned by an older version */
-		rc = 0;
-	if (rc)
-		return err_set(err, -rc, "cannot read %s: %s", path, strerror(-rc));
-	*ret_status = status;
-	return 0;
+	rc = read_maps(dir, err, ret_status);
+	return rc == -ENOENT ? 0 : rc; /* never attached */
 }

@@ -11,6 +11,7 @@
 #include "controller/config.h"
 #include "controller/dataplane_link.h"
 #include "controller/err.h"
+#include "controller/node_allow.h"
 #include "maps/node.h"
 #include "maps/stats.h"
 
@@ -20,11 +21,14 @@ struct node_status {
 	struct dataplane_link links[NODE_LINKS_MAX];
 	uint32_t link_count; /* 0: not attached anywhere; then all counters are 0 */
 	struct verdict_stats verdicts[NODE__COUNT]; /* summed over CPUs; all interfaces together */
+	struct node_allow allow;                    /* count 0: everybody may send */
 };
 
 /* As dataplane_link_attach(); also -ENOENT (no bpffs), -ENOTSUP (kernel), -EEXIST (pinned by
- * another version). */
-EBB_MUST_CHECK int node_attach(const char *ifname, enum config_xdp_mode mode, const char *bpffs_dir,
+ * another version). `allow`: the senders from now on, in force before the first packet; NULL: as
+ * they are. */
+EBB_MUST_CHECK int node_attach(const char *ifname, enum config_xdp_mode mode,
+			       const struct node_allow *allow, const char *bpffs_dir,
 			       struct err *err, bool *ret_native);
 /* With the last interface the pins go too. -ENOENT: not attached there. */
 EBB_MUST_CHECK int node_detach(const char *ifname, const char *bpffs_dir, struct err *err);

@@ -67,6 +67,8 @@ static const struct arg detach_args[] = {
 static const struct arg node_attach_args[] = {
 	{"IFACE", "interface", ARG_TEXT, NEEDED, NULL, "the interface on which edges' packets come in"},
 	{"--mode", "_mode", ARG_CHOICE, 0, "auto|native|generic", "XDP in the driver or after it"},
+	{"--allow", "_allow", ARG_WORDS, 0, NULL,
+	 "only these may send: edges and backends, addresses or prefixes; any: everybody"},
 	{"--bpffs", "_bpffs", ARG_TEXT, 0, NULL, BPFFS_HELP},
 	{NULL},
 };

@@ -47,6 +47,32 @@ static const char *local_mode_name(bool native)
 	return native ? "native" : "generic";
 }
 
+/* --allow: who may send; NULL in *ret_allow without it. "any" is everybody. The caller frees. */
+static int local_node_allow(const json_t *params, struct err *err, struct node_allow **ret_allow)
+{
+	const json_t *words = json_object_get(params, "_allow");
+	struct node_allow *allow;
+	json_t *word;
+	size_t i;
+	int rc = 0;
+
+	*ret_allow = NULL;
+	if (!words)
+		return 0;
+	allow = calloc(1, sizeof(*allow));
+	if (!allow)
+		return err_set(err, ENOMEM, "out of memory");
+	json_array_foreach(words, i, word) {
+		if (!rc && strcmp(json_string_value(word), "any"))
+			rc = node_allow_add(allow, json_string_value(word), err);
+	}
+	if (rc)
+		free(allow);
+	else
+		*ret_allow = allow;
+	return rc;
+}
+
 int local_node_attach(struct cli *cli, const struct command *command, json_t *params)
 {
 	const char *ifname = json_string_value(json_object_get(params, "interface"));
@@ -54,10 +80,15 @@ int local_node_attach(struct cli *cli, const struct command *command, json_t *pa
 	enum config_xdp_mode how = !mode || strcmp(mode, "auto") == 0 ? CONFIG_XDP_AUTO
 				   : strcmp(mode, "native") == 0	  ? CONFIG_XDP_NATIVE
 									  : CONFIG_XDP_GENERIC;
+	struct node_allow *allow;
 	struct err err = {{0}};
 	bool native = false;
-	int rc = node_attach(ifname, how, local_bpffs(cli, params), &err, &native);
+	int rc = local_node_allow(params, &err, &allow);
 
+	if (rc)
+		return local_failed(rc, &err);
+	rc = node_attach(ifname, how, allow, local_bpffs(cli, params), &err, &native);
+	free(allow);
 	if (rc)
 		return local_failed(rc, &err);
 	if (cli->json) {
@@ -96,8 +127,12 @@ int local_node_detach(struct cli *cli, const struct command *command, json_t *pa
 
 static json_t *local_node_document(const struct node_status *status)
 {
-	json_t *links = json_array(), *verdicts = json_object();
+	json_t *links = json_array(), *verdicts = json_object(), *allow = json_array();
+	char prefix[50];
 
+	for (uint32_t i = 0; i < status->allow.count; i++)
+		json_array_append_new(allow, json_string(node_allow_format(&status->allow.prefixes[i],
+									   prefix)));
 	for (uint32_t i = 0; i < status->link_count; i++) {
 		const struct dataplane_link *link = &status->links[i];
 
@@ -111,17 +146,22 @@ static json_t *local_node_document(const struct node_status *status)
 				    json_pack("{sIsI}", "packets",
 					      (json_int_t)status->verdicts[i].packets, "bytes",
 					      (json_int_t)status->verdicts[i].bytes));
-	return json_pack("{soso}", "interfaces", links, "verdicts", verdicts);
+	/* An empty list: everybody may send. */
+	return json_pack("{sososo}", "interfaces", links, "allow", allow, "verdicts", verdicts);
 }
 
 static void local_node_print(struct cli *cli, const struct node_status *status)
 {
 	struct table *table = table_new("VERDICT|>PACKETS|>BYTES|MEANING");
+	char prefix[50];
 
 	for (uint32_t i = 0; i < status->link_count; i++)
 		print_line(cli, "interface", TONE_PLAIN, "%s (%s)%s", status->links[i].ifname,
 			   local_mode_name(status->links[i].native),
 			   status->links[i].ifindex ? "" : ", gone");
+	for (uint32_t i = 0; i < status->allow.count; i++)
+		print_line(cli, "allowed", TONE_PLAIN, "%s",
+			   node_allow_format(&status->allow.prefixes[i], prefix));
 	fputc('\n', cli->out);
 	for (int i = NODE_CONTINUE + 1; i < NODE__COUNT; i++) {
 		const struct verdict_stats *stats = &status->verdicts[i];

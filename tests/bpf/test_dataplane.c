@@ -397,21 +397,21 @@ static void test_detach_all(void **state)
 
 static void test_node(void **state)
 {
-	struct node_status status;
+	static struct node_status status;
 	struct err err = {};
 	uint32_t first;
 	bool native = false;
 	int mode;
 
 	assert_int_equal(node_detach("edge0", dir, &err), -ENOENT);
-	if (node_attach("edge0", CONFIG_XDP_AUTO, dir, &err, &native))
+	if (node_attach("edge0", CONFIG_XDP_AUTO, NULL, dir, &err, &native))
 		fail_msg("%s", err.text);
 	assert_true(native);
 	first = program_on("edge0", &mode);
-	assert_int_equal(node_attach("edge0", CONFIG_XDP_AUTO, dir, &err, &native), 0);
+	assert_int_equal(node_attach("edge0", CONFIG_XDP_AUTO, NULL, dir, &err, &native), 0);
 	assert_int_not_equal(program_on("edge0", &mode), first);
-	assert_int_equal(node_attach("edge1", CONFIG_XDP_GENERIC, dir, &err, &native), 0);
-	assert_int_equal(node_attach("nosuch0", CONFIG_XDP_AUTO, dir, &err, &native), -ENODEV);
+	assert_int_equal(node_attach("edge1", CONFIG_XDP_GENERIC, NULL, dir, &err, &native), 0);
+	assert_int_equal(node_attach("nosuch0", CONFIG_XDP_AUTO, NULL, dir, &err, &native), -ENODEV);
 	assert_int_equal(node_show(dir, &err, &status), 0);
 	assert_int_equal(status.link_count, 2);
 	assert_int_equal(node_detach("edge1", dir, &err), 0);
@@ -426,6 +426,39 @@ static void test_node(void **state)
 	assert_int_equal(status.link_count, 0);
 	rmdir(dir);
 	assert_int_equal(access(dir, F_OK), -1);
+}
+
+/* A list follows another as a whole, and stays when the program is replaced. */
+static void test_node_allow(void **state)
+{
+	static const char *const bad[] = {"",	      "10.0.0.1/33", "10.0.0.1/", "10.0.0.1/-1",
+					  "fd00::/129", "x",	   "10.0.0.1/8x",
+					  "1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb:cccc"};
+	static struct node_allow allow, none;
+	static struct node_status status;
+	struct err err = {};
+	char text[50];
+	bool native;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(node_allow_add(&allow, bad[i], &err), -EINVAL);
+	allow.count = 0;
+	assert_int_equal(node_allow_add(&allow, "10.1.2.3/8", &err), 0);
+	assert_int_equal(node_allow_add(&allow, "fd00::7", &err), 0);
+	assert_int_equal(node_attach("edge0", CONFIG_XDP_AUTO, &allow, dir, &err, &native), 0);
+	assert_int_equal(node_show(dir, &err, &status), 0);
+	assert_int_equal(status.allow.count, 2);
+	allow.count = 0;
+	assert_int_equal(node_allow_add(&allow, "10.2.0.0/16", &err), 0);
+	assert_int_equal(node_attach("edge0", CONFIG_XDP_AUTO, &allow, dir, &err, &native), 0);
+	assert_int_equal(node_attach("edge0", CONFIG_XDP_AUTO, NULL, dir, &err, &native), 0);
+	assert_int_equal(node_show(dir, &err, &status), 0);
+	assert_int_equal(status.allow.count, 1);
+	assert_string_equal(node_allow_format(&status.allow.prefixes[0], text), "10.2.0.0/16");
+	assert_int_equal(node_attach("edge0", CONFIG_XDP_AUTO, &none, dir, &err, &native), 0);
+	assert_int_equal(node_show(dir, &err, &status), 0);
+	assert_int_equal(status.allow.count, 0);
+	assert_int_equal(node_detach("edge0", dir, &err), 0);
 }
 
 /* In a child that gives its capabilities up: the sentence names them. */
@@ -467,7 +500,7 @@ int main(void)
 		TEST(counters_and_test_run),
 		TEST(sandboxes),
 		TEST(detach_all),
-		TEST(node),
+		TEST(node), TEST(node_allow),
 		TEST(no_permission),
 	};
 
