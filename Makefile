@@ -3,6 +3,7 @@
 #   make            build/ebbd, build/ebb and the BPF objects
 #   make test       unit tests, packet tests, lab scenarios (root)
 #   make bench      the table of docs/bench.md (root)
+#   make fuzz       every fuzz target for FUZZ_SECONDS each (clang-19's libFuzzer)
 #   make install    DESTDIR= PREFIX=/usr
 #
 # Everything built lands in build/. V=1 shows the commands. Warnings are errors.
@@ -48,7 +49,15 @@ LABTOOL  := $(patsubst tests/net/%.c,build/tests/net/%,$(filter-out %.bpf.c,$(wi
 BENCH    := $(patsubst tests/bench/%.c,build/tests/bench/%,$(wildcard tests/bench/bench_*.c))
 BENCH_SKEL := $(patsubst tests/bench/%.bpf.c,build/tests/bench/%.skel.h,$(wildcard tests/bench/*.bpf.c))
 
-.PHONY: all test test-unit test-bpf test-net lab-tools bench install clean
+# libFuzzer targets. What they find worth keeping lands in build/fuzz/corpus, beside tests/fuzz/corpus.
+FUZZ_SECONDS ?= 60
+FUZZ_CC  := clang-19
+FUZZ     := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_OBJ := $(LIB_SRC:%.c=build/fuzz/obj/%.o)
+FUZZ_CFLAGS = $(filter-out -Werror,$(EBB_CFLAGS)) -O1 -fsanitize=fuzzer-no-link,address,undefined \
+	      -fno-sanitize-recover=undefined
+
+.PHONY: all fuzz test test-unit test-bpf test-net lab-tools bench install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -128,6 +137,25 @@ build/tests/bench/%: tests/bench/%.c build/libebb.a $(BPF_SKEL) $(BENCH_SKEL)
 # Every test runs, whatever became of the one before; the exit status is of all.
 RUN_ALL = failed=0; for t in $(1); do echo "== $$t"; $$t || { echo "!! $$t: exit $$?"; failed=1; }; done; exit $$failed
 
+build/fuzz/obj/%.o: %.c | $(BPF_SKEL)
+	$(call say,CC-FUZZ,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_CFLAGS) -MMD -MP -c $< -o $@
+
+build/fuzz/libebb.a: $(FUZZ_OBJ)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c build/fuzz/libebb.a
+	$(call say,FUZZ,$@)
+	$(Q)$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer -MMD -MP -o $@ $< build/fuzz/libebb.a $(LDLIBS)
+
+fuzz: $(FUZZ)
+	$(Q)for f in $(FUZZ:build/fuzz/fuzz_%=%); do \
+	  mkdir -p build/fuzz/corpus/$$f; d=tests/fuzz/$$f.dict; echo "== $$f"; \
+	  build/fuzz/fuzz_$$f -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -timeout=10 -print_final_stats=1 \
+	    $$([ -f $$d ] && echo -dict=$$d) -artifact_prefix=build/fuzz/ \
+	    build/fuzz/corpus/$$f tests/fuzz/corpus/$$f || exit 1; done
+
 test:
 	$(Q)$(MAKE) -k test-unit test-bpf test-net
 
@@ -149,6 +177,7 @@ bench: all $(BENCH)
 install: all
 	install -D -m 0755 build/ebbd $(DESTDIR)$(PREFIX)/sbin/ebbd
 	install -D -m 0755 build/ebb $(DESTDIR)$(PREFIX)/bin/ebb
+	install -D -m 0644 packaging/ebb.yaml $(DESTDIR)$(PREFIX)/share/doc/ebb/ebb.yaml
 	for m in docs/man/*.[1-8]; do \
 	  install -D -m 0644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
 

@@ -450,6 +450,19 @@ static void test_file(void **state)
 	unlink(path);
 }
 
+/* The file that packages install; tests run from the top of the repository. */
+static void test_packaged_example(void **state)
+{
+	struct config_errors errors = {0};
+	struct config *config = NULL;
+	int r = config_load("packaging/ebb.yaml", &errors, &config);
+
+	config_errors_print(&errors, stderr);
+	assert_int_equal(r, 0);
+	assert_int_equal(config->backend_count, 4);
+	config_free(config);
+}
+
 static void test_scalars(void **state)
 {
 	static const struct {
@@ -583,6 +596,7 @@ int main(void)
 		cmocka_unit_test(test_many_backends),
 		cmocka_unit_test(test_unreadable_files),
 		cmocka_unit_test(test_file),
+		cmocka_unit_test(test_packaged_example),
 		cmocka_unit_test(test_scalars),
 		cmocka_unit_test(test_whole_numbers),
 		cmocka_unit_test(test_addresses),
