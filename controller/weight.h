@@ -5,12 +5,12 @@
  * weight: from the health of backends to the weights of one pool, by eight numbered rules
  * (ebb-weights(7) and the tests bear the same numbers). Takes plain arrays and elapsed time, gives
  * plain arrays, keeps what must be remembered between ticks in struct weight_state. Pure: no clock,
- * no I/O; the order of backends does not matter to it.
+ * no I/O.
  *
  *  1 effective capacity = capacity x health x configured weight; 0 unless ready
  *  2 a group's availability = min(1, 1.4 x its effective capacity / its capacity)
- *  3 tiers in order: a tier keeps its availability's share of what is left, the rest spills; its
- *    groups share by capacity x availability
+ *  3 tiers in order: a tier takes as much as its availability and headroom allow, the rest spills;
+ *    its groups share that by capacity x availability
  *  4 shifts move part of a group's share to another group
  *  5 slew and headroom limit how fast a share falls, returns, and is received
  *  6 panic and ejection caps: what looks bad everywhere at once is not believed
