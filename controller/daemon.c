@@ -140,6 +140,7 @@ void daemon_tick_now(struct daemon *d)
 	d->ticks.last_s = mono_seconds_between(begin, mono_now());
 	d->ticks.max_s = fmax(d->ticks.max_s, d->ticks.last_s);
 	d->ticks.count++;
+	web_tick(d->web, d->ticks.last_s);
 }
 
 static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
@@ -428,6 +429,8 @@ int daemon_start(struct daemon *d, const struct daemon_options *options, struct 
 	e = take_traffic(d, err);
 	if (!e)
 		e = open_control(d, err);
+	if (!e && web_start(d, &d->web))
+		e = err_set(err, ENOMEM, "out of memory");
 	if (e)
 		return e;
 	start_watchers(d);
@@ -455,6 +458,7 @@ int daemon_save_state(struct daemon *d, struct err *err)
 void daemon_stop(struct daemon *d)
 {
 	d->ending = true;
+	web_stop(d->web);
 	control_free(d->control);
 	if (d->probe)
 		probe_free(d->probe);

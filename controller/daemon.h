@@ -22,6 +22,7 @@
 #include "controller/probe.h"
 #include "controller/publish.h"
 #include "controller/show.h"
+#include "controller/web.h"
 
 struct daemon_options {
 	const char *config_path, *bpffs_dir, *run_dir, *state_dir;
@@ -43,6 +44,7 @@ struct daemon {
 	struct nexthops *nexthops;
 	struct control *control;
 	struct history *history;
+	struct web *web; /* metrics and status page */
 	json_t *state; /* as in state.json */
 	int lock_fd;
 	bool ending; /* the data plane may be closed: touch nothing */

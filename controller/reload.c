@@ -278,6 +278,7 @@ static void put_in_force(struct daemon *d, struct next *next, bool *native)
 	d->tick.repeat = d->config->health.tick_s;
 	ev_timer_again(d->loop, &d->tick);
 	daemon_time(d->loaded_at);
+	web_follow(d->web);
 }
 
 static void detach_former(struct daemon *d)
