@@ -9,7 +9,7 @@
  * data plane are read only when a model is built (adoption by name); publish.c brings them to what the model says.
  *
  * Health belongs to a backend, not to its place in a pool. A pool may override health settings; two pools that hold the
- * same region with different ones are refused, since one backend can have only one health.
+ * same region with different ones are refused by config_load(), since one backend can have only one health.
  *
  * Invariants: a backend's id is BACKEND_NONE only if the data plane has no room for it (refused at build); ids are
  * stable over restarts and reloads by name; a pool's `primaries` name only backends of this model; the effective
@@ -238,7 +238,7 @@ EBB_MUST_CHECK int model_build(const struct config *config, const struct datapla
 			       struct mono_ns now, struct err *err, struct model **ret_model);
 void model_free(struct model *model);
 
-/* Checks only what a model asks beyond config_load() (conflicting health settings, names cut alike). */
+/* Checks only what a model asks beyond config_load(): how many there may be, and that tiers do not repeat a region. */
 EBB_MUST_CHECK int model_check(const struct config *config, struct err *err);
 
 /* Health, weights, publish decision, tables. Returns how many slots changed their wanted owner. */

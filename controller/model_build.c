@@ -43,27 +43,6 @@ static void *zalloc(size_t n, size_t size)
 
 /* --- checks that concern several parts of a configuration */
 
-static bool same_text(const char *a, const char *b)
-{
-	return a == b || (a && b && !strcmp(a, b));
-}
-
-static bool same_health(const struct config_health *a, const struct config_health *b)
-{
-	const struct config_probe *p = &a->probe, *q = &b->probe;
-
-	return a->observe_s == b->observe_s && a->down_s == b->down_s && a->up_s == b->up_s &&
-	       a->evidence == b->evidence && a->bad == b->bad && a->good == b->good &&
-	       a->return_floor == b->return_floor && a->return_jitter_s == b->return_jitter_s &&
-	       a->flap_penalty == b->flap_penalty &&
-	       a->flap_half_life_s == b->flap_half_life_s && a->flap_hold == b->flap_hold &&
-	       a->flap_free == b->flap_free &&
-	       p->type == q->type && p->port == q->port && same_text(p->path, q->path) &&
-	       same_text(p->host, q->host) && p->interval_s == q->interval_s &&
-	       p->timeout_s == q->timeout_s && p->rise == q->rise && p->fall == q->fall &&
-	       p->fall_timeouts == q->fall_timeouts;
-}
-
 /* Calls `visit` for each (pool, region) of the configuration, until it returns non-zero. */
 static int each_group(const struct config *config,
 		      int (*visit)(const struct config *config, uint32_t pool, uint32_t tier,
@@ -82,44 +61,15 @@ static int each_group(const struct config *config,
 	return 0;
 }
 
-struct seen {
-	uint32_t *pool; /* one a region: the first pool that holds it, plus 1 */
-	uint32_t *last; /* one a region: the last pool that holds it, plus 1 */
-};
-
 static int check_group(const struct config *config, uint32_t pool, uint32_t tier, uint32_t region,
 		       void *ctx, struct err *err)
 {
-	struct seen *seen = ctx;
-	const char *name = config->regions[region].full_name;
+	uint32_t *last = ctx; /* one a region: the last pool that holds it, plus 1 */
 
-	if (seen->last[region] == pool + 1)
+	if (last[region] == pool + 1)
 		return err_set(err, EINVAL, "pool %s: region %s stands in its tiers twice",
-			       config->pools[pool].name, name);
-	seen->last[region] = pool + 1;
-	if (!seen->pool[region]) {
-		seen->pool[region] = pool + 1;
-		return 0;
-	}
-	if (!same_health(&config->pools[seen->pool[region] - 1].health, &config->pools[pool].health))
-		return err_set(err, EINVAL,
-			       "pools %s and %s both hold region %s, but with different health settings; "
-			       "a backend has one health",
-			       config->pools[seen->pool[region] - 1].name,
-			       config->pools[pool].name, name);
-	return 0;
-}
-
-static int check_pool_names(const struct config *config, struct err *err)
-{
-	const size_t cut = sizeof(((struct pool *)0)->name) - 1;
-
-	for (uint32_t i = 0; i < config->pool_count; i++)
-		for (uint32_t j = 0; j < i; j++)
-			if (!strncmp(config->pools[i].name, config->pools[j].name, cut))
-				return err_set(err, EINVAL,
-					       "pools %s and %s do not differ in their first %zu bytes",
-					       config->pools[j].name, config->pools[i].name, cut);
+			       config->pools[pool].name, config->regions[region].full_name);
+	last[region] = pool + 1;
 	return 0;
 }
 
@@ -130,20 +80,17 @@ static void free_words(uint32_t **words)
 
 int model_check(const struct config *config, struct err *err)
 {
-	__attribute__((cleanup(free_words))) uint32_t *words =
-		zalloc(2 * (size_t)config->region_count, sizeof(*words));
-	struct seen seen = {words, words + config->region_count};
-	int e;
+	__attribute__((cleanup(free_words))) uint32_t *last =
+		zalloc(config->region_count, sizeof(*last));
 
-	if (!words)
+	if (!last)
 		return err_set(err, ENOMEM, "out of memory");
 	if (config->pool_count > POOLS_MAX)
 		return err_set(err, EINVAL, "%u pools; at most %d", config->pool_count, POOLS_MAX);
 	if (config->service_count > SERVICES_MAX)
 		return err_set(err, EINVAL, "%u services; at most %d", config->service_count,
 			       SERVICES_MAX);
-	e = check_pool_names(config, err);
-	return e ? e : each_group(config, check_group, &seen, err);
+	return each_group(config, check_group, last, err);
 }
 
 /* --- providers, regions, backends */
