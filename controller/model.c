@@ -238,16 +238,20 @@ void model_forget(struct model *m, uint32_t backend, struct mono_ns now)
 
 /* --- a tick: health */
 
+/* What an unknown backend is taken for. Few known ones say little: at a start the first probe to fail would else
+ * speak for its whole region. */
 static double region_median(struct model *m, const struct model_region *region)
 {
 	const struct health **list = m->health_list;
-	bool unknown = false;
+	uint32_t unknown = 0;
 
 	for (uint32_t i = 0; i < region->backend_count; i++) {
 		list[i] = &m->healths[region->first_backend + i];
-		unknown |= list[i]->phase == HEALTH_UNKNOWN;
+		unknown += list[i]->phase == HEALTH_UNKNOWN;
 	}
-	return unknown ? health_median(list, region->backend_count, 1.0, m->scratch) : 1.0;
+	if (!unknown || 2 * unknown > region->backend_count)
+		return 1.0;
+	return health_median(list, region->backend_count, 1.0, m->scratch);
 }
 
 static void take_health(struct model *m, uint32_t i, struct mono_ns now)
