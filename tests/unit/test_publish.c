@@ -508,10 +508,10 @@ static void a_dead_former_owner_gives_way(void **state)
 	a = id_of("b1");
 	model_backend_set_state(life.model, backend("b1"), BACKEND_STATE_DRAIN, life.now);
 	tick();
-	b = id_of("b2");
+	b = id_of("b3");
 	copy_slots(before);
 	for (int k = 0; k < 3; k++)
-		model_probe_result(life.model, backend("b2"), PROBE_REFUSED, 0.001, life.now);
+		model_probe_result(life.model, backend("b3"), PROBE_REFUSED, 0.001, life.now);
 	tick();
 	for (uint32_t i = 0; i < pool()->slot_count; i++) {
 		if (before[i].primary != b)
