@@ -14,6 +14,7 @@
 
 #define HTTP_CONNECTION_BYTES 32768 /* of request line and headers */
 #define HTTP_BACKLOG	      64
+#define HTTP_TURN_S	      0.5
 
 enum http_kind {
 	HTTP_METRICS,
@@ -138,16 +139,18 @@ static enum MHD_Result http_request(void *ctx, struct MHD_Connection *connection
 
 /* --- the loop */
 
+/* Libmicrohttpd stops listening at its limit, and listens again only when it is next run: so it is, soon. */
 static void http_turn(struct http *http)
 {
 	MHD_UNSIGNED_LONG_LONG wait_ms = 0;
+	double wait_s = HTTP_TURN_S;
 
 	MHD_run(http->daemon);
+	if (MHD_get_timeout(http->daemon, &wait_ms) == MHD_YES && (double)wait_ms / 1000 < wait_s)
+		wait_s = (double)wait_ms / 1000;
 	ev_timer_stop(http->loop, &http->timeout);
-	if (MHD_get_timeout(http->daemon, &wait_ms) == MHD_YES) {
-		ev_timer_set(&http->timeout, (double)wait_ms / 1000, 0);
-		ev_timer_start(http->loop, &http->timeout);
-	}
+	ev_timer_set(&http->timeout, wait_s, 0);
+	ev_timer_start(http->loop, &http->timeout);
 }
 
 static void http_ready(struct ev_loop *loop, struct ev_io *watcher, int events)
