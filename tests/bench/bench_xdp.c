@@ -12,10 +12,9 @@
 #include <stdio.h>
 
 #include "build/node.skel.h"
-#include "build/tests/bench/floor.skel.h"
 #include "build/tests/bench/stages.skel.h"
 #include "build/tests/bench/wrap.skel.h"
-#include "tests/bench/floor.h"
+#include "tests/bench/floor_open.h"
 #include "tests/bench/measure.h"
 #include "tests/bench/rows.h"
 #include "tests/bench/stages.h"
@@ -369,46 +368,6 @@ static void bench_programs(struct bench *b)
 }
 
 /* --- set-up */
-
-static struct floor_backend floor_backend(uint32_t id)
-{
-	struct backend from = world_backend(id);
-	uint32_t skip = from.family == 4 ? 12 : 0;
-	struct floor_backend to = {.sum = world_sum("\0\x04", 2, from.ip_sum),
-				   .macs = {id, id, id}};
-
-	memcpy(to.destination, from.address.bytes + skip, 16 - skip);
-	memcpy(to.source, from.source.bytes + skip, 16 - skip);
-	return to;
-}
-
-static int floor_open(void)
-{
-	struct floor_bpf *skel = floor_bpf__open();
-	uint32_t vip = htonl(WORLD_VIP);
-
-	if (!skel)
-		errx(1, "cannot open floor");
-	skel->rodata->vip_prefix = vip & 0xffff;
-	skel->rodata->vip6_prefix = htonl(WORLD_VIP6);
-	if (floor_bpf__load(skel))
-		errx(1, "cannot load floor");
-	for (uint32_t i = 0; i < FLOOR_SLOTS; i++) {
-		uint32_t id = 1 + (uint32_t)rand() % WORLD_BACKENDS;
-
-		if (bpf_map_update_elem(bpf_map__fd(skel->maps.floor_slots), &i, &id, BPF_ANY))
-			err(1, "floor_slots");
-	}
-	for (uint32_t id = 1; id <= 2 * WORLD_BACKENDS; id++) {
-		uint32_t at = id <= WORLD_BACKENDS ? id : id - WORLD_BACKENDS + FLOOR_IPV6;
-		struct floor_backend backend = floor_backend(id);
-
-		if (bpf_map_update_elem(bpf_map__fd(skel->maps.floor_backends), &at, &backend,
-					BPF_ANY))
-			err(1, "floor_backends");
-	}
-	return bpf_program__fd(skel->progs.floor_lb);
-}
 
 static void bench_open(struct bench *b)
 {

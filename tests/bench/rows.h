@@ -45,7 +45,7 @@ struct row {
 		.pool = WORLD_##p, ##__VA_ARGS__                                                   \
 	}
 
-static const struct row rows[] = {
+__attribute__((unused)) static const struct row rows[] = {
 	{"-- IPv4 TCP, settled slots: no look-up, no state"},
 	{"4in4, 1 flow", 1, ACK, TCP(IPIP, MOVED, SETTLED), 20, 70, .stages = true},
 	{"4in4, 64k flows", K64, ACK, TCP(IPIP, MOVED, SETTLED), 20, 100, .stages = true},
