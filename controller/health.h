@@ -12,9 +12,9 @@
  *   h += (1 - exp(-dt/tau)) * (u - h)                        tau = down if u < h, else up
  *   falling below 0.02 snaps to 0, rising above 0.98 snaps to 1
  *
- * The prior p = bad + (good - bad) * min(1, h/terms) is the ratio that means the h that is there: so
- * no evidence is no change, and a healed backend climbs all the way. (With h itself for p, a backend
- * at 0 with one good probe a second would come to r = 0.5 and stay at 0.)
+ * The prior p = bad + (good - bad) * min(1, h/terms) is the ratio that means the h that is there:
+ * so no evidence is no change, and a healed backend climbs all the way. (With h itself for p, one at
+ * 0 with one good probe a second would come to r = 0.5 and stay at 0.)
  *
  * Unknown, bad and zero are three things: HEALTH_UNKNOWN has the median of its region, a bad
  * backend a low h, a backend that is plainly dead (HEALTH_DOWN) has 0 at once and comes back by

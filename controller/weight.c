@@ -182,8 +182,7 @@ static void group_availabilities(struct weight_tick *t)
 
 		group->availability = fmin(1, scale * group->effective);
 		group->headroom = t->demand > 0 ? group->effective / t->demand : 0;
-		t->state->groups[g].ready_availability =
-			fmin(1, scale * t->state->groups[g].ready);
+		t->state->groups[g].ready_availability = fmin(1, scale * t->state->groups[g].ready);
 	}
 }
 
@@ -305,7 +304,8 @@ static void want_what_is(struct weight_state *s)
 		s->groups[g].want = s->groups[g].ready > 0 ? s->groups[g].base / sum : 0;
 }
 
-/* Rules 3 to 6 over groups. With nothing ready at all, all shares are 0 and the next call is a first. */
+/* Rules 3 to 6 over groups. With nothing ready at all, all shares are 0 and the next call is a
+ * first. */
 static void group_shares(struct weight_tick *t)
 {
 	struct weight_state *s = t->state;
@@ -318,7 +318,7 @@ static void group_shares(struct weight_tick *t)
 		return;
 	}
 	if (!weight_share_by_tiers(t, false) || s->panic) /* 3 */
-		weight_panic_want(t);			  /* 6 */
+		weight_panic_want(t);                     /* 6 */
 	if (s->phase == WEIGHT_ADOPTED)
 		weight_unshift(t);
 	if (t->in->frozen && s->phase != WEIGHT_NEW)
@@ -330,16 +330,16 @@ int weight_compute(const struct weight_params *p, const struct weight_input *in,
 		   struct weight_state *state, struct weight_group_result *ret_groups,
 		   struct weight_backend_result *ret_backends)
 {
-	struct weight_tick t = {.p = p, .in = in, .state = state, .groups = ret_groups,
-				.backends = ret_backends};
+	struct weight_tick t = {
+		.p = p, .in = in, .state = state, .groups = ret_groups, .backends = ret_backends};
 
 	if (check_input(in, state) < 0)
 		return -EINVAL;
-	backend_capacities(&t);	  /* 1 */
+	backend_capacities(&t);   /* 1 */
 	group_availabilities(&t); /* 2 */
 	weight_watch_groups(&t);  /* 6 */
 	weight_cap_ejections(&t); /* 6 */
-	group_shares(&t);	  /* 3 to 6 */
+	group_shares(&t);         /* 3 to 6 */
 	group_results(&t);
 	backend_parts(&t); /* 7 */
 	backend_limits(&t);

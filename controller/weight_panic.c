@@ -2,14 +2,14 @@
 /*
  * Rule 6: what is not believed.
  *
- * - Within a group: what looks bad by ratio (health 0, but it answers) is ejected as long as that is at
- *   most 30 % of the group's capacity; beyond, all of it counts as 10 % healthy. What is plainly dead is
- *   always left.
- * - Over the pool: if more than half of the groups are dead, and the others could not carry the pool,
- *   then it is rather the eyes that are bad. Panic holds the weights of 5 to 10 s before for 30 s, then
- *   goes by capacity; it ends when there has been no cause for 10 s, and begins and ends at most once
- *   in these 10 s.
- * Groups in which nothing is ready are somebody's will and count for neither.
+ * - Within a group: what looks bad by ratio (health 0, but it answers) is ejected as long as that
+ *   is at most 30 % of the group's capacity; beyond, all of it counts as 10 % healthy. What is
+ *   plainly dead is always left.
+ * - Over the pool: if more than half of the groups are dead, and the others could not carry the
+ *   pool, then it is rather the eyes that are bad. Panic holds the weights of 5 to 10 s before for
+ *   30 s, then goes by capacity; it ends when there has been no cause for 10 s, and begins and ends
+ *   at most once in these 10 s.
+ * - Groups in which nothing is ready are somebody's will and count for neither.
  */
 #include <math.h>
 

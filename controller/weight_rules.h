@@ -8,32 +8,32 @@
 #include "controller/weight.h"
 
 enum weight_phase {
-	WEIGHT_NEW,	/* nothing computed yet: starts at what the rules want */
+	WEIGHT_NEW,     /* nothing computed yet: starts at what the rules want */
 	WEIGHT_ADOPTED, /* shares are known from before, shifts are still in them */
 	WEIGHT_RUNNING,
 };
 
 struct weight_group_state {
 	/* between ticks */
-	double base;	   /* share before shifts; they sum to 1 */
-	double moved;	   /* share that a shift has taken from here by now */
+	double base;       /* share before shifts; they sum to 1 */
+	double moved;      /* share that a shift has taken from here by now */
 	uint32_t moved_to; /* group */
-	double alive_s;	   /* availability has been above alive_above for this long */
-	bool dead;	   /* below dead_below, and not yet above alive_above again */
-	bool capped;	   /* too much of it looks bad: ejections do not count (6) */
-	double good[2];	   /* base, 0 to 5 and 5 to 10 s ago (6) */
+	double alive_s;    /* availability has been above alive_above for this long */
+	bool dead;         /* below dead_below, and not yet above alive_above again */
+	bool capped;       /* too much of it looks bad: ejections do not count (6) */
+	double good[2];    /* base, 0 to 5 and 5 to 10 s ago (6) */
 	/* within a tick */
-	double want;	/* of the base */
+	double want;    /* of the base */
 	double nominal; /* share if all that is ready were well */
-	double ready;	/* capacity x weight of what is ready */
+	double ready;   /* capacity x weight of what is ready */
 	double ready_availability;
 	double loss, gain; /* of this tick (5) */
-	double room;	/* scratch of whoever needs a number a group; says so there */
+	double room;       /* scratch of whoever needs a number a group; says so there */
 	enum weight_limit limit;
 };
 
 struct weight_backend_state {
-	double part;	/* of its group, as of the last tick; a group's parts sum to 1 or are all 0 */
+	double part; /* of its group, as of the last tick; a group's parts sum to 1 or are all 0 */
 	double good[2]; /* part, 0 to 5 and 5 to 10 s ago (6) */
 };
 
@@ -43,9 +43,9 @@ struct weight_state {
 	uint32_t group_count, backend_count;
 	enum weight_phase phase;
 	bool panic;
-	double panic_s;	   /* since panic began */
+	double panic_s;    /* since panic began */
 	double changed_s;  /* since panic began or ended */
-	double clear_s;	   /* without cause */
+	double clear_s;    /* without cause */
 	double snapshot_s; /* since good[] was taken */
 };
 

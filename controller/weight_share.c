@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Rule 3: tiers. A tier takes what its availability and its headroom allow of what is left; its
- * groups share that by capacity x availability, none above its headroom while another has room. What
- * no tier has room for goes to all by effective capacity.
+ * groups share that by capacity x availability, none above its headroom while another has room.
+ * What no tier has room for goes to all by effective capacity.
  *
  * It is computed twice: for the health that there is (want), and for perfect health of all that is
  * ready (nominal: how far a share returns by itself).
@@ -11,8 +11,8 @@
 
 #include "controller/weight_rules.h"
 
-#define NO_TIER	 UINT32_MAX
-#define NOTHING	 1e-12
+#define NO_TIER UINT32_MAX
+#define NOTHING 1e-12
 
 struct view { /* one of the two computations */
 	const struct weight_tick *t;
@@ -61,8 +61,8 @@ static uint32_t next_tier(const struct weight_tick *t, uint32_t after)
 	return next;
 }
 
-/* Gives out `take`, at most the tier's headroom; each round fills at least one group to the brim, or
- * is the last. Returns what could not be placed. */
+/* Gives out `take`, at most the tier's headroom; each round fills at least one group to the brim,
+ * or is the last. Returns what could not be placed. */
 static double fill_tier(const struct view *v, uint32_t tier, double take)
 {
 	for (uint32_t round = 0; round <= v->t->in->group_count && take > NOTHING; round++) {

@@ -2,14 +2,17 @@
 /*
  * Rules 4 and 5: how the shares get from where they are to where the rules want them.
  *
- * The base (shares by health alone) and what shifts move are slewed apart, so that a ramp is not held
- * back by the slowness that is meant for health, and a shift that ends goes back to where health is.
+ * The base (shares by health alone) and what shifts move are slewed apart, so that a ramp is not
+ * held back by the slowness that is meant for health, and a shift that ends goes back to where
+ * health is.
  *
- * Base. Groups that want less give up at most their fall rate; what nothing is ready in gives up all.
- * Groups that want more take it, in this order: without limit above their nominal share up to their
- * headroom, and towards it at the return rate after the hold (1); ignoring the return rate, if a dead
- * group gives (2); above their headroom, if a dead group gives and there is no other room (3). What is
- * given by a group that is merely degraded waits for room of the first kind.
+ * Base. Groups that want less give up at most their fall rate; what nothing is ready in gives up
+ * all. Groups that want more take it, in this order:
+ *   1. above their nominal share up to their headroom, and towards it at the return rate after the
+ *      hold;
+ *   2. if a dead group gives: up to their headroom, whatever the return rate;
+ *   3. if a dead group gives and there is no other room: above their headroom.
+ * What is given by a group that is merely degraded waits for room of the first kind.
  */
 #include <math.h>
 #include <stddef.h>
@@ -71,9 +74,9 @@ static double room_normal(const struct weight_tick *t, uint32_t g)
 }
 
 enum room {
-	ROOM_NORMAL,	/* 1 */
-	ROOM_AT_ONCE,	/* 2 */
-	ROOM_OVERLOAD,	/* 3 */
+	ROOM_NORMAL,   /* 1 */
+	ROOM_AT_ONCE,  /* 2 */
+	ROOM_OVERLOAD, /* 3 */
 };
 
 static double room_of(const struct weight_tick *t, uint32_t g, enum room kind)
@@ -189,9 +192,9 @@ static const struct weight_shift *shift_from(const struct weight_tick *t, uint32
 	return NULL;
 }
 
-/* 4: what should be moved out of `g` now. A group's room for shifts is given out in order of groups.
- * A headroom that rests on an assumed demand does not stop what somebody asked for; a dead target, and
- * a headroom that was measured, do. */
+/* 4: what should be moved out of `g` now. A group's room for shifts is given out in order of
+ * groups. A headroom that rests on an assumed demand does not stop what somebody asked for; a dead
+ * target, and a headroom that was measured, do. */
 static double wanted_move(const struct weight_tick *t, uint32_t g, const struct weight_shift *shift)
 {
 	double room = t->groups[shift->to].headroom - t->state->groups[shift->to].base;
@@ -233,8 +236,8 @@ void weight_unshift(struct weight_tick *t)
 		const struct weight_shift *shift = &t->in->shifts[i];
 		struct weight_group_state *from = &t->state->groups[shift->from];
 		struct weight_group_state *to = &t->state->groups[shift->to];
-		double moved = shift->part < 1 ? from->base * shift->part / (1 - shift->part)
-					       : from->want;
+		double moved =
+			shift->part < 1 ? from->base * shift->part / (1 - shift->part) : from->want;
 
 		moved = fmin(moved, to->base);
 		to->base -= moved;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Mirrors controller/weight.c and its parts. Rows are numbered as the rules of weight.h; then what must
- * hold under any history.
+ * Mirrors controller/weight.c and its parts. Rows are numbered as the rules of weight.h; then what
+ * must hold under any history.
  */
 #include <errno.h>
 #include <math.h>
@@ -15,9 +15,9 @@
 #include "controller/weight.h"
 #include "tests/unit/random.h"
 
-#define GROUPS_MAX   12
+#define GROUPS_MAX    12
 #define BACKENDS_MAX_ 120
-#define TICK_S	     0.1
+#define TICK_S        0.1
 
 static struct weight_params params;
 
@@ -37,15 +37,21 @@ static void pool_start(const uint32_t *tiers, uint32_t group_count, uint32_t per
 {
 	weight_state_free(pool.state);
 	memset(&pool, 0, sizeof(pool));
-	pool.in = (struct weight_input){.backends = pool.backends, .groups = pool.groups,
-					.shifts = pool.shifts, .group_count = group_count,
-					.backend_count = group_count * per_group, .dt_s = TICK_S};
+	pool.in = (struct weight_input){.backends = pool.backends,
+					.groups = pool.groups,
+					.shifts = pool.shifts,
+					.group_count = group_count,
+					.backend_count = group_count * per_group,
+					.dt_s = TICK_S};
 	for (uint32_t g = 0; g < group_count; g++)
 		pool.groups[g].tier = tiers ? tiers[g] : 0;
 	for (uint32_t i = 0; i < pool.in.backend_count; i++)
-		pool.backends[i] = (struct weight_backend){
-			.hash = hash_mix(i + 1), .group = i / per_group, .capacity = 100,
-			.health = 1, .weight = 1, .ready = true};
+		pool.backends[i] = (struct weight_backend){.hash = hash_mix(i + 1),
+							   .group = i / per_group,
+							   .capacity = 100,
+							   .health = 1,
+							   .weight = 1,
+							   .ready = true};
 	assert_int_equal(weight_state_new(group_count, pool.in.backend_count, &pool.state), 0);
 }
 
@@ -60,7 +66,8 @@ static void tick(void)
 {
 	for (uint32_t g = 0; g < pool.in.group_count; g++)
 		pool.before[g] = pool.group[g].share;
-	assert_int_equal(weight_compute(&params, &pool.in, pool.state, pool.group, pool.backend), 0);
+	assert_int_equal(weight_compute(&params, &pool.in, pool.state, pool.group, pool.backend),
+			 0);
 }
 
 static void live(double seconds)
@@ -178,8 +185,7 @@ static void rule_3_tiers(void **state)
 		{"the rest of the rest", {0, 1, 2}, {0.25, 0.25, 1}, {0.35, 0.35, 0.3}},
 		{"tier numbers may have gaps", {7, 3, 9}, {1, 1, 1}, {0, 1, 0}},
 		{"two in the first tier", {0, 0, 1}, {1, 1, 1}, {0.5, 0.5, 0}},
-		{"its sibling first, as far as it can", {0, 0, 1}, {1, 0.5, 1},
-		 {0.65, 0.35, 0}},
+		{"its sibling first, as far as it can", {0, 0, 1}, {1, 0.5, 1}, {0.65, 0.35, 0}},
 		{"none above its headroom", {0, 0, 1}, {1, 0.3, 1}, {0.7, 0.21, 0.09}},
 		{"then the next tier", {0, 0, 1}, {1, 0, 1}, {0.7, 0, 0.3}},
 		{"none has room: by what there is", {0, 1, 2}, {0.2, 0.1, 0.1}, {0.5, 0.25, 0.25}},
@@ -570,8 +576,9 @@ static void bad_input_is_refused(void **state)
 	do {                                                                                       \
 		__typeof__(field) old = field;                                                     \
 		field = value;                                                                     \
-		assert_int_equal(weight_compute(&params, &pool.in, pool.state, pool.group,         \
-						pool.backend), -EINVAL);                           \
+		assert_int_equal(                                                                  \
+			weight_compute(&params, &pool.in, pool.state, pool.group, pool.backend),   \
+			-EINVAL);                                                                  \
 		field = old;                                                                       \
 	} while (0)
 	REFUSED(pool.backends[1].health, NAN);
