@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef EBB_SHIFT_H
+#define EBB_SHIFT_H
+/*
+ * shift: a staged move of a part of one group's share to another group (rule 4 of weight.h), as a pure
+ * state machine. Takes elapsed time, gate and source as inputs, gives the part that is in force and one
+ * record for every transition.
+ *
+ *   PENDING -> RAMP(i) -> BAKE(i) -> RAMP(i+1) ... -> DONE (in force) -> BACK -> CLOSED
+ *
+ * PENDING  waits for a first go of the gate
+ * RAMP(i)  the part runs linearly to step i's, in its time
+ * BAKE(i)  the part stays, the gate watches
+ * DONE     the last part stays until `restore` or ttl
+ * BACK     the part runs back to 0: after abort, a gate that kept failing, restore, ttl
+ * CLOSED   nothing is in force; `outcome` says how it came to that
+ *
+ * Holds are a set of reasons beside the phase. While there is any, neither the part nor the phase's time
+ * goes on; ttl does. No data is a hold, never a go. Nothing goes back into a source whose availability
+ * is under 35 %: BACK holds instead. Only elapsed time is kept, so a restart in the middle goes on where
+ * it was. struct shift is plain data and may be written and read back as it is.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "controller/err.h"
+
+#define SHIFT_STEPS_MAX 16
+
+enum shift_phase {
+	SHIFT_PENDING,
+	SHIFT_RAMP,
+	SHIFT_BAKE,
+	SHIFT_DONE,
+	SHIFT_BACK,
+	SHIFT_CLOSED,
+	SHIFT_PHASE__COUNT,
+};
+
+enum shift_outcome {
+	SHIFT_OPEN,	 /* not decided */
+	SHIFT_COMPLETED, /* reached DONE */
+	SHIFT_RESTORED,
+	SHIFT_ABORTED, /* by somebody, or by the gate */
+	SHIFT_EXPIRED, /* ttl */
+	SHIFT_SUPERSEDED,
+	SHIFT_OUTCOME__COUNT,
+};
+
+enum shift_hold { /* bits */
+	SHIFT_HOLD_OPERATOR = 1 << 0,	/* paused */
+	SHIFT_HOLD_GATE = 1 << 1,	/* the gate fails */
+	SHIFT_HOLD_NO_DATA = 1 << 2,	/* the gate knows nothing */
+	SHIFT_HOLD_CAPACITY = 1 << 3,	/* the target has no headroom for more */
+	SHIFT_HOLD_STORE_LOST = 1 << 4, /* no leader to ask */
+	SHIFT_HOLD_SOURCE = 1 << 5,	/* BACK, and the source is dead */
+};
+#define SHIFT_HOLDS 6
+
+enum shift_gate {
+	SHIFT_GATE_NO_DATA,
+	SHIFT_GATE_GO,
+	SHIFT_GATE_FAIL,
+	SHIFT_GATE_CAPACITY,
+	SHIFT_GATE__COUNT,
+};
+
+enum shift_cause {
+	SHIFT_BY_TIME, /* a ramp or a bake is over, or the part is back at 0 */
+	SHIFT_BY_GATE,
+	SHIFT_BY_TTL,
+	SHIFT_BY_SOURCE,
+	SHIFT_BY_STORE,
+	SHIFT_BY_VERB, /* start, pause, resume, advance, abort, restore, set */
+	SHIFT_BY_NEWER, /* superseded */
+	SHIFT_CAUSE__COUNT,
+};
+
+enum shift_verb {
+	SHIFT_PAUSE,
+	SHIFT_RESUME,
+	SHIFT_ADVANCE,
+	SHIFT_ABORT,
+	SHIFT_RESTORE,
+	SHIFT_VERB__COUNT,
+};
+
+struct shift_step {
+	double part;   /* (0,1] of the source's share */
+	double ramp_s; /* 0: at once */
+};
+
+struct shift_plan {
+	struct shift_step steps[SHIFT_STEPS_MAX];
+	uint32_t step_count; /* 1.. */
+	double bake_s;	     /* after each step */
+	double ttl_s;	     /* 0: none */
+	double gate_fail_s;  /* a gate that fails for this long turns it back */
+	double back_per_s;   /* part a second */
+};
+
+struct shift {
+	struct shift_plan plan;
+	enum shift_phase phase;
+	enum shift_outcome outcome;
+	uint32_t step;	    /* of RAMP and BAKE */
+	uint32_t holds;	    /* enum shift_hold */
+	double part;	    /* in force now */
+	double ramp_from;   /* part at the beginning of this ramp */
+	double phase_s;	    /* in this phase, without holds */
+	double total_s;	    /* since start, with holds */
+	double gate_fail_s; /* the gate has failed for this long without a break */
+};
+
+struct shift_input {
+	enum shift_gate gate;
+	double source_availability; /* rule 2; negative: unknown, taken for dead */
+	bool store_lost;
+	double dt_s;
+};
+
+/* What the audit log is told; `from == to`: only holds changed. */
+struct shift_record {
+	enum shift_phase from, to;
+	enum shift_cause cause;
+	enum shift_outcome outcome;
+	uint32_t step;
+	uint32_t holds_before, holds;
+	double part, total_s;
+};
+
+/* What the gate sees of the target. Past: the same measure before the shift began. */
+struct shift_signals {
+	bool known; /* there was any probe or handshake lately */
+	double availability;
+	bool has_completion, has_latency;
+	double completion, completion_past; /* part of handshakes completed */
+	double latency_s, latency_past_s;
+	double share, headroom; /* of the pool; headroom 0: not known */
+};
+
+struct shift_plan shift_plan_default(void);
+/* "20%,60%@30s,100%@30s": parts rise; @TIME is the ramp's, in ms, s, m or h. -EINVAL with the reason. */
+EBB_MUST_CHECK int shift_parse_steps(const char *text, struct shift_plan *plan, struct err *err);
+/* `part`: 0, or that of the shift that it supersedes. -EINVAL: the plan is no plan. */
+EBB_MUST_CHECK int shift_start(struct shift *s, const struct shift_plan *plan, double part,
+			       struct shift_record *ret_record, struct err *err);
+/* True, and a record, if there was a transition; at most one a call. */
+bool shift_tick(struct shift *s, const struct shift_input *in, struct shift_record *ret_record);
+/* -EINVAL, and why, where the verb makes no sense in this phase. */
+EBB_MUST_CHECK int shift_do(struct shift *s, enum shift_verb verb, struct shift_record *ret_record,
+			    struct err *err);
+/* `ebb shift set`: from here to `part` in `ramp_s`, and no further step. */
+EBB_MUST_CHECK int shift_set(struct shift *s, double part, double ramp_s,
+			     struct shift_record *ret_record, struct err *err);
+/* A newer shift from the same group takes over this one's part. False: it was closed already. */
+bool shift_supersede(struct shift *s, struct shift_record *ret_record);
+
+enum shift_gate shift_judge(const struct shift_signals *target);
+
+const char *shift_phase_name(enum shift_phase phase);
+const char *shift_outcome_name(enum shift_outcome outcome);
+const char *shift_cause_name(enum shift_cause cause);
+const char *shift_verb_name(enum shift_verb verb);
+const char *shift_gate_name(enum shift_gate gate);
+/* One bit of enum shift_hold. */
+const char *shift_hold_name(enum shift_hold hold);
+
+#endif
