@@ -417,6 +417,7 @@ static void check_slots(struct config_context *ctx)
 				pool->slots, (unsigned long long)backends);
 		ctx->depth = depth;
 	}
+	config->edge.slots_needed = total;
 	if (total > SLOTS_MAX)
 		config_fail_key(ctx, "pools", "%llu slots in all; at most %u are allowed",
 				(unsigned long long)total, SLOTS_MAX);

@@ -117,6 +117,8 @@ int config_build_edge(struct config_context *ctx, const struct raw_config *confi
 	config_take_unsigned(ctx, "backends", raw->backends, BACKENDS_MIN, BACKENDS_MAX + 1,
 			     &edge->backends);
 	config_take_unsigned(ctx, "slots", raw->slots, 1, SLOTS_MAX, &edge->slots);
+	edge->has_backends = raw->backends;
+	edge->has_slots = raw->slots;
 	config_take_unsigned(ctx, "icmp_rate", raw->icmp_rate, 0, 1000000, &edge->icmp_rate_pps);
 	r = build_interfaces(ctx, raw);
 	config_leave(ctx);

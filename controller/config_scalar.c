@@ -139,7 +139,7 @@ const char *scalar_print_duration(double seconds)
 
 	if (isinf(seconds))
 		snprintf(to, sizeof(ring[0]), "never");
-	else if (seconds < 1)
+	else if (seconds > 0 && seconds < 1)
 		snprintf(to, sizeof(ring[0]), "%gms", seconds * 1000);
 	else if (seconds >= 86400 && fmod(seconds, 86400) == 0)
 		snprintf(to, sizeof(ring[0]), "%gd", seconds / 86400);

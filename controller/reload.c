@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/config_diff.h"
 #include "controller/log.h"
 #include "controller/services_table.h"
 
@@ -25,6 +26,11 @@ static void free_next(struct next *next)
 {
 	model_free(next->model);
 	config_free(next->config);
+}
+
+static void free_diff(struct config_diff **diff)
+{
+	config_diff_free(*diff);
 }
 
 static void drop_json(json_t **json)
@@ -44,80 +50,22 @@ static void note(json_t *changes, const char *what, const char *kind, const char
 	(void)json_array_append_new(changes, change);
 }
 
-static void diff_backends(const struct model *old, const struct model *new, json_t *changes)
+/* The differences of the two files, in words; NULL: no memory. */
+static json_t *diff_changes(const struct config *old, const struct config *new)
 {
-	for (uint32_t i = 0; i < new->config->backend_count; i++) {
-		const struct model_backend *b = &new->backends[i], *was;
-		uint32_t at = model_find_backend(old, b->name);
-		char detail[128];
+	__attribute__((cleanup(free_diff))) struct config_diff *diff = NULL;
+	json_t *changes;
 
-		if (at == UINT32_MAX) {
-			note(changes, "added", "backend", b->name, NULL);
-			continue;
-		}
-		was = &old->backends[at];
-		snprintf(detail, sizeof(detail), "%s%s%s%s",
-			 was->id != b->id ? "address " : "",
-			 was->capacity != b->capacity ? "capacity " : "",
-			 was->config_weight != b->config_weight ? "weight " : "",
-			 strcmp(old->regions[was->region].full_name,
-				new->regions[b->region].full_name) ? "region " : "");
-		if (detail[0])
-			note(changes, "changed", "backend", b->name, detail);
+	if (config_diff_make(old, new, &diff) != 0)
+		return NULL;
+	changes = json_array();
+	for (uint32_t i = 0; changes && i < diff->count; i++) {
+		const struct config_change *change = &diff->changes[i];
+
+		note(changes, config_change_names[change->what], change->kind, change->name,
+		     change->detail);
 	}
-	for (uint32_t i = 0; i < old->config->backend_count; i++)
-		if (model_find_backend(new, old->backends[i].name) == UINT32_MAX)
-			note(changes, "removed", "backend", old->backends[i].name, NULL);
-}
-
-static bool same_service(const struct config_service *a, const struct config_service *b,
-			 const char *pool_a, const char *pool_b)
-{
-	return !memcmp(&a->address, &b->address, sizeof(a->address)) &&
-	       a->is_prefix == b->is_prefix && a->prefix_length == b->prefix_length &&
-	       a->port == b->port && a->protocol == b->protocol && a->affinity == b->affinity &&
-	       a->encap == b->encap && a->quic_server_id_length == b->quic_server_id_length &&
-	       a->checksum_zero == b->checksum_zero && a->sandbox_port == b->sandbox_port &&
-	       !strcmp(pool_a, pool_b);
-}
-
-static void diff_services(const struct model *old, const struct model *new, json_t *changes)
-{
-	for (uint32_t i = 0; i < new->service_count; i++) {
-		const struct model_service *s = &new->services[i], *was;
-		uint32_t at = model_find_service(old, s->name);
-
-		if (at == UINT32_MAX) {
-			note(changes, "added", "service", s->name, NULL);
-			continue;
-		}
-		was = &old->services[at];
-		if (!same_service(&s->config, &was->config, new->pools[s->pool].name,
-				  old->pools[was->pool].name))
-			note(changes, "changed", "service", s->name, NULL);
-	}
-	for (uint32_t i = 0; i < old->service_count; i++)
-		if (model_find_service(new, old->services[i].name) == UINT32_MAX)
-			note(changes, "removed", "service", old->services[i].name, NULL);
-}
-
-static void diff_pools(const struct model *old, const struct model *new, json_t *changes)
-{
-	for (uint32_t i = 0; i < new->pool_count; i++) {
-		const struct model_pool *pool = &new->pools[i];
-		uint32_t at = model_find_pool(old, pool->name);
-
-		if (at == UINT32_MAX)
-			note(changes, "added", "pool", pool->name, NULL);
-		else if (old->pools[at].slot_count != pool->slot_count ||
-			 old->pools[at].group_count != pool->group_count ||
-			 old->pools[at].tier_count != pool->tier_count ||
-			 old->pools[at].settle_s != pool->settle_s)
-			note(changes, "changed", "pool", pool->name, NULL);
-	}
-	for (uint32_t i = 0; i < old->pool_count; i++)
-		if (model_find_pool(new, old->pools[i].name) == UINT32_MAX)
-			note(changes, "removed", "pool", old->pools[i].name, NULL);
+	return changes;
 }
 
 /* After one tick of the new model: the part of each pool's slots that another backend has. */
@@ -141,11 +89,8 @@ static json_t *diff_moved(const struct model *old, const struct model *new)
 
 static json_t *diff_of(const char *file, const struct model *old, const struct model *new)
 {
-	json_t *changes = json_array();
+	json_t *changes = diff_changes(old->config, new->config);
 
-	diff_pools(old, new, changes);
-	diff_services(old, new, changes);
-	diff_backends(old, new, changes);
 	return json_pack("{ss, so, so}", "file", file, "changes", changes, "pools",
 			 diff_moved(old, new));
 }
@@ -165,13 +110,17 @@ static int load_next(struct daemon *d, struct next *next, struct err *err)
 }
 
 /* What is fixed when maps are made, or when flows have been hashed. */
-static int check_fixed(const struct daemon *d, const struct config_edge *to, struct err *err)
+static int check_fixed(const struct daemon *d, const struct config *config, struct err *err)
 {
+	const struct config_edge *to = &config->edge;
+	uint32_t backend_count = config->backend_count;
 	const struct dataplane_sizes *sizes = dataplane_sizes(d->dataplane);
 
 	if (to->hash_seed != d->config->edge.hash_seed)
 		return err_set(err, ENOTSUP, "edge.hash_seed: changing it moves every flow; start ebbd again for that");
-	if (to->backends > sizes->backends || to->slots > sizes->slots || to->flows != sizes->flows)
+	/* Sizes that nobody wrote grow with the file; the maps that there are only have to be large enough. */
+	if ((to->has_backends ? to->backends : backend_count + 1) > sizes->backends ||
+	    (to->has_slots ? to->slots : to->slots_needed) > sizes->slots || to->flows != sizes->flows)
 		return err_set(err, ENOTSUP, "edge.backends, slots or flows: maps change their size only when ebbd starts");
 	return 0;
 }
@@ -227,7 +176,7 @@ static int prepare(struct daemon *d, bool force, struct next *next, struct err *
 	int e = load_next(d, next, err);
 
 	if (!e)
-		e = check_fixed(d, &next->config->edge, err);
+		e = check_fixed(d, next->config, err);
 	if (!e)
 		e = model_build(next->config, dataplane_tables(d->dataplane),
 				dataplane_sizes(d->dataplane), d->model, mono_now(), err,

@@ -505,6 +505,13 @@ static const struct {
 	 "t.yaml:3:26: pools[0].slots: \"x\" is not a whole number from 1 to 4194304\n"
 	 "t.yaml:3:38: pools[0].tiers[0][0]: no region \"p/q\"; known: p/r\n"
 	 "t.yaml:4:28: services[0].pool: no pool \"b\"; known: a\n"},
+	{"found in another order than that of the file",
+	 "http: {listen: x}\n"
+	 "pools: [{name: a, slots: x, tiers: []}]\n"
+	 "edge: {name: e, hash_seed: 1, interfaces: [{name: eth0}]}\n",
+	 "t.yaml:1:16: http.listen: \"x\" is not ADDRESS:PORT, such as 127.0.0.1:9619 or [::1]:9619\n"
+	 "t.yaml:2:26: pools[0].slots: \"x\" is not a whole number from 1 to 4194304\n"
+	 "t.yaml:3:28: edge.hash_seed: \"1\" is not a hexadecimal number of 64 bits other than 0, such as 0x5eed5eed5eed5eed\n"},
 	{"long value is cut",
 	 EDGE "health: {tick: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx}\n",
 	 "t.yaml:2:16: health.tick: \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...\" is not a duration from 10ms to 10s, such as 100ms, 5s or 2h\n"},
