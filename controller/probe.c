@@ -5,18 +5,16 @@
  */
 #include "controller/probe.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <math.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include "controller/namehash.h"
+#include "controller/dial.h"
 #include "controller/probe_http.h"
+#include "controller/turn.h"
 
 #define TARGETS_MAX   (BACKENDS_MAX + 1)
 #define FAST_FRACTION 0.1
@@ -55,16 +53,9 @@ struct probe {
 
 /* ---- when ---- */
 
-/* Seconds from now to the target's next regular turn: multiples of the interval, shifted by its
- * phase. */
 static double regular_wait(const struct target *t, struct mono_ns now)
 {
-	double now_s = (double)now.v * 1e-9;
-	double turn = floor(now_s / t->interval_s - t->phase) + 1;
-	double wait = (turn + t->phase) * t->interval_s - now_s;
-
-	/* A timer that fires a moment early must not make two turns of one. */
-	return wait < t->interval_s * 0.01 ? wait + t->interval_s : wait;
+	return turn_wait_s(t->interval_s, t->phase, now);
 }
 
 static double next_wait(const struct target *t, struct mono_ns now)
@@ -144,50 +135,16 @@ static void end_by_errno(struct target *t, int code)
 
 static void on_connected(struct ev_loop *loop, ev_io *io, int events)
 {
-	struct target *t = io->data;
-	socklen_t length = sizeof(int);
-	int code = 0;
-
-	if (getsockopt(io->fd, SOL_SOCKET, SO_ERROR, &code, &length) < 0)
-		code = errno;
-	end_by_errno(t, code);
-}
-
-static socklen_t fill_sockaddr(const struct target *t, struct sockaddr_storage *ret_address)
-{
-	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ret_address;
-	struct sockaddr_in *in = (struct sockaddr_in *)ret_address;
-
-	memset(ret_address, 0, sizeof(*ret_address));
-	if (address_is_ipv4(&t->address)) {
-		in->sin_family = AF_INET;
-		in->sin_port = htons(t->port);
-		memcpy(&in->sin_addr, t->address.bytes + 12, 4);
-		return sizeof(*in);
-	}
-	in6->sin6_family = AF_INET6;
-	in6->sin6_port = htons(t->port);
-	memcpy(&in6->sin6_addr, t->address.bytes, 16);
-	return sizeof(*in6);
+	end_by_errno(io->data, dial_error(io->fd));
 }
 
 /* 0: under way or connected; else the errno. */
 static int connect_tcp(struct target *t)
 {
-	struct linger now = {.l_onoff = 1}; /* close by reset: no TIME_WAIT */
-	struct sockaddr_storage address;
-	socklen_t length = fill_sockaddr(t, &address);
-	int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = dial_tcp(&t->address, t->port);
 
 	if (fd < 0)
-		return errno;
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-	if (connect(fd, (struct sockaddr *)&address, length) < 0 && errno != EINPROGRESS) {
-		int code = errno;
-
-		close(fd);
-		return code;
-	}
+		return -fd;
 	ev_io_set(&t->connecting, fd, EV_WRITE); /* also if it connected at once: writable now */
 	ev_io_start(t->probe->loop, &t->connecting);
 	return 0;
@@ -322,7 +279,7 @@ int probe_set(struct probe *probe, uint32_t id, const char *name, const struct a
 	rc = check(probe, id, how, err);
 	if (rc)
 		return rc;
-	phase = (double)(name_hash(name) >> 11) * 0x1p-53;
+	phase = turn_phase(name);
 	former = probe->targets[id];
 	if (former && same_target(former, phase, address, how))
 		return 0;

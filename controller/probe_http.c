@@ -30,6 +30,8 @@ struct probe_http_request {
 	struct curl_slist *connect_to; /* the address, if the URL names a host */
 	CURL *easy;                    /* NULL: nothing under way */
 	size_t body_bytes, header_bytes;
+	char *buffer; /* NULL: the body is thrown away */
+	size_t buffer_bytes;
 };
 
 struct watch { /* one socket of curl's */
@@ -238,9 +240,14 @@ static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void 
 static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
 {
 	struct probe_http_request *request = ctx;
+	size_t before = request->body_bytes, length = size * count;
 
-	request->body_bytes += size * count;
-	return request->body_bytes > PROBE_HTTP_BODY_MAX ? 0 : size * count;
+	request->body_bytes += length;
+	if (request->body_bytes > PROBE_HTTP_BODY_MAX)
+		return 0;
+	if (request->buffer && request->body_bytes <= request->buffer_bytes)
+		memcpy(request->buffer + before, bytes, length);
+	return length;
 }
 
 static size_t on_header(char *bytes, size_t size, size_t count, void *ctx)
@@ -393,6 +400,17 @@ int probe_http_request_new(struct probe_http *http, const struct address *addres
 	}
 	*ret_request = request;
 	return 0;
+}
+
+void probe_http_collect(struct probe_http_request *request, char *buffer, size_t size)
+{
+	request->buffer = buffer;
+	request->buffer_bytes = size;
+}
+
+size_t probe_http_body_bytes(const struct probe_http_request *request)
+{
+	return request->body_bytes;
 }
 
 void probe_http_request_free(struct probe_http_request *request)

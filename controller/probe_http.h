@@ -40,6 +40,12 @@ void probe_http_request_free(struct probe_http_request *request);
 EBB_MUST_CHECK int probe_http_start(struct probe_http_request *request);
 void probe_http_cancel(struct probe_http_request *request);
 
+/* From now on the body is kept in `buffer`, which the caller owns, up to `size` bytes (at most
+ * PROBE_HTTP_BODY_MAX). */
+void probe_http_collect(struct probe_http_request *request, char *buffer, size_t size);
+/* Bytes of the last body; more than `size`: it was longer than the buffer. */
+size_t probe_http_body_bytes(const struct probe_http_request *request);
+
 /* What a connection's errno says. False: it is our own lack, not the target's. */
 bool probe_errno_outcome(int code, enum probe_outcome *ret_outcome);
 
