@@ -88,7 +88,7 @@ static const char *page_limit(const json_t *object)
 {
 	const char *limit = page_text(object, "limited_by");
 
-	return strcmp(limit, "free") == 0 ? "" : limit;
+	return strcmp(limit, "none") == 0 ? "" : limit;
 }
 
 static void page_top(FILE *to, const json_t *status)

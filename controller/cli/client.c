@@ -197,7 +197,7 @@ int client_call(struct client *client, const char *method, const json_t *params,
 {
 	struct mono_ns deadline = client_deadline(timeout_s);
 	json_int_t id = ++client->next_id;
-	json_t *request = json_pack("{sIsssO?}", "id", id, "method", method, "params", params);
+	json_t *request = json_pack("{sIsssO*}", "id", id, "method", method, "params", params);
 	char *text = json_dumps(request, JSON_COMPACT);
 	json_t *reply = NULL, *result;
 	size_t length;

@@ -153,6 +153,7 @@ static json_t *local_node_document(const struct node_status *status)
 static void local_node_print(struct cli *cli, const struct node_status *status)
 {
 	struct table *table = table_new("VERDICT|>PACKETS|>BYTES|MEANING");
+	int silent = 0;
 	char prefix[50];
 
 	for (uint32_t i = 0; i < status->link_count; i++)
@@ -165,9 +166,12 @@ static void local_node_print(struct cli *cli, const struct node_status *status)
 	fputc('\n', cli->out);
 	for (int i = NODE_CONTINUE + 1; i < NODE__COUNT; i++) {
 		const struct verdict_stats *stats = &status->verdicts[i];
-		bool drop = strncmp(node_names[i], "drop", 4) == 0 && stats->packets;
+		bool drop = strncmp(node_names[i], "drop", 4) == 0;
 		char packets[UNITS_TEXT_MAX], bytes[UNITS_TEXT_MAX];
 
+		silent += !stats->packets;
+		if (!stats->packets)
+			continue;
 		table_row(table);
 		table_cell(table, drop ? TONE_BAD : TONE_PLAIN, "%s", node_names[i]);
 		table_cell(table, TONE_PLAIN, "%s", units_count((double)stats->packets, packets));
@@ -175,6 +179,7 @@ static void local_node_print(struct cli *cli, const struct node_status *status)
 		table_cell(table, TONE_FAINT, "%s", node_meanings[i]);
 	}
 	table_print(table, cli->out, cli->colour);
+	fprintf(cli->out, "and %d verdicts with no packet; -j shows all\n", silent);
 }
 
 int local_node_show(struct cli *cli, const struct command *command, json_t *params)

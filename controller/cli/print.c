@@ -38,12 +38,22 @@ char *field_units(const json_t *object, const char *key, char *(*format)(double,
 	return to;
 }
 
+char *print_place(const json_t *backend, char *to)
+{
+	const char *region = field_text(backend, "region");
+	bool known = strcmp(region, "-") != 0;
+
+	snprintf(to, PRINT_PLACE_MAX, "%s%s%s", known ? field_text(backend, "provider") : "", known ? "/" : "",
+		 region);
+	return to;
+}
+
 const char *print_limit(const json_t *object)
 {
 	static const struct {
 		const char *name, *words;
 	} limits[] = {
-		{"free", ""},
+		{"none", ""},
 		{"state", "not ready (drain or maint)"},
 		{"down", "down: plainly dead"},
 		{"health", "low health"},

@@ -17,6 +17,9 @@ bool field_true(const json_t *object, const char *key);
 /* A number formatted by one of units_*(), or "-". */
 char *field_units(const json_t *object, const char *key, char *(*format)(double, char *), char *to);
 
+/* "aws/eu-central-1", or "-" of a backend that is no longer configured. `to`: PRINT_PLACE_MAX bytes. */
+#define PRINT_PLACE_MAX 160
+char *print_place(const json_t *backend, char *to);
 /* `limited_by` in words; "" if nothing limits. */
 const char *print_limit(const json_t *object);
 enum tone print_health_tone(double health);

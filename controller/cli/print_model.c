@@ -79,11 +79,11 @@ static void backend_row(struct table *table, const json_t *backend)
 {
 	double health = field_number(backend, "health");
 	const char *state = field_text(backend, "state");
-	char text[UNITS_TEXT_MAX];
+	char text[UNITS_TEXT_MAX], place[PRINT_PLACE_MAX];
 
 	table_row(table);
 	table_cell(table, TONE_TITLE, "%s", field_text(backend, "name"));
-	table_cell(table, TONE_PLAIN, "%s/%s", field_text(backend, "provider"), field_text(backend, "region"));
+	table_cell(table, TONE_PLAIN, "%s", print_place(backend, place));
 	table_cell(table, TONE_PLAIN, "%s", field_text(backend, "address"));
 	table_cell(table, print_state_tone(state), "%s%s", state,
 		   field_true(backend, "leaving") ? " (leaves)" : "");
@@ -138,15 +138,14 @@ static void backend_pools(struct cli *cli, const json_t *pools)
 
 static void backend_page(struct cli *cli, const json_t *backend)
 {
-	char a[UNITS_TEXT_MAX], b[UNITS_TEXT_MAX], c[UNITS_TEXT_MAX], d[UNITS_TEXT_MAX];
+	char a[UNITS_TEXT_MAX], b[UNITS_TEXT_MAX], c[UNITS_TEXT_MAX], d[UNITS_TEXT_MAX], place[PRINT_PLACE_MAX];
 	const char *forced = field_text(backend, "admin_health");
 	const char *nexthop = field_text(backend, "nexthop");
 	double health = field_number(backend, "health");
 
 	print_line(cli, "backend", TONE_TITLE, "%s", field_text(backend, "name"));
-	print_line(cli, "place", TONE_PLAIN, "%s/%s, %s, id %.0f", field_text(backend, "provider"),
-		   field_text(backend, "region"), field_text(backend, "address"),
-		   field_number(backend, "id"));
+	print_line(cli, "place", TONE_PLAIN, "%s, %s, id %.0f", print_place(backend, place),
+		   field_text(backend, "address"), field_number(backend, "id"));
 	print_line(cli, "state", print_state_tone(field_text(backend, "state")), "%s%s",
 		   field_text(backend, "state"),
 		   field_true(backend, "leaving") ? ", leaves: no longer configured" : "");
@@ -163,7 +162,7 @@ static void backend_page(struct cli *cli, const json_t *backend)
 		   field_units(backend, "slots", format_plain, c));
 	print_line(cli, "limited by", TONE_WARN, "%s",
 		   print_limit(backend)[0] ? print_limit(backend) : "nothing");
-	print_line(cli, "traffic", TONE_PLAIN, "%s packets, %s, %s new flows, %s packets kept for former owners",
+	print_line(cli, "traffic", TONE_PLAIN, "%s packets, %s, %s new flows; %s packets stayed after their slot moved",
 		   field_units(backend, "packets", units_count, a),
 		   field_units(backend, "bytes", units_bytes, b),
 		   field_units(backend, "new_flows", units_count, c),

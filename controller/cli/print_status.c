@@ -11,10 +11,11 @@ static void status_config(struct cli *cli, const json_t *config)
 	char loaded[UNITS_TEXT_MAX];
 	bool bad = json_is_false(json_object_get(config, "ok"));
 
-	print_line(cli, "configuration", bad ? TONE_BAD : TONE_PLAIN, "%s, loaded %s%s%s",
+	/* Why is among the problems above. */
+	print_line(cli, "configuration", bad ? TONE_BAD : TONE_PLAIN, "%s, loaded %s%s",
 		   field_text(config, "file"),
 		   print_time(json_string_value(json_object_get(config, "loaded_at")), loaded),
-		   bad ? "; the last reload was refused: " : "", bad ? field_text(config, "error") : "");
+		   bad ? "; the last reload was refused" : "");
 }
 
 static void status_interfaces(struct cli *cli, const json_t *interfaces)

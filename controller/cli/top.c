@@ -84,7 +84,7 @@ static void top_backends(struct cli *cli, const json_t *backends)
 	size_t n = json_array_size(backends);
 	const json_t **sorted = calloc(n ? n : 1, sizeof(json_t *));
 	struct table *table = table_new("BACKEND|REGION|STATE|>HEALTH||>SHARE||?LIMITED BY");
-	char bar[64], share_bar[64], text[UNITS_TEXT_MAX];
+	char bar[64], share_bar[64], text[UNITS_TEXT_MAX], place[PRINT_PLACE_MAX];
 
 	for (size_t i = 0; sorted && i < n; i++)
 		sorted[i] = json_array_get(backends, i);
@@ -96,8 +96,7 @@ static void top_backends(struct cli *cli, const json_t *backends)
 
 		table_row(table);
 		table_cell(table, TONE_TITLE, "%s", field_text(sorted[i], "name"));
-		table_cell(table, TONE_PLAIN, "%s/%s", field_text(sorted[i], "provider"),
-			   field_text(sorted[i], "region"));
+		table_cell(table, TONE_PLAIN, "%s", print_place(sorted[i], place));
 		table_cell(table, print_state_tone(state), "%s", state);
 		table_cell(table, print_health_tone(health), "%s",
 			   field_units(sorted[i], "health", units_percent, text));
