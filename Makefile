@@ -3,6 +3,7 @@
 #   make            build/ebbd, build/ebb and the BPF objects
 #   make test       unit tests, packet tests, lab scenarios (root)
 #   make bench      the table of docs/bench.md (root)
+#   make fuzz-xdp   N=10000000 mutated packets through the BPF programs (root)
 #   make fuzz       every fuzz target for FUZZ_SECONDS each (clang-19's libFuzzer)
 #   make install    DESTDIR= PREFIX=/usr
 #
@@ -43,7 +44,7 @@ CLI_OBJ  := $(patsubst %.c,build/%.o,$(wildcard controller/cli/*.c))
 SAN_SRC  := $(LIB_SRC) $(filter-out controller/cli/main.c,$(wildcard controller/cli/*.c))
 SAN_OBJ  := $(SAN_SRC:%.c=build/san/%.o)
 UNIT     := $(patsubst tests/unit/%.c,build/tests/unit/%,$(wildcard tests/unit/test_*.c))
-PACKET   := $(patsubst tests/bpf/%.c,build/tests/bpf/%,$(wildcard tests/bpf/test_*.c))
+PACKET   := $(patsubst tests/bpf/%.c,build/tests/bpf/%,$(wildcard tests/bpf/test_*.c tests/bpf/fuzz_*.c))
 LABTOOL  := $(patsubst tests/net/%.c,build/tests/net/%,$(filter-out %.bpf.c,$(wildcard tests/net/*.c))) \
 	    build/tests/net/pass.bpf.o
 BENCH    := $(patsubst tests/bench/%.c,build/tests/bench/%,$(wildcard tests/bench/bench_*.c))
@@ -57,7 +58,7 @@ FUZZ_OBJ := $(LIB_SRC:%.c=build/fuzz/obj/%.o)
 FUZZ_CFLAGS = $(filter-out -Werror,$(EBB_CFLAGS)) -O1 -fsanitize=fuzzer-no-link,address,undefined \
 	      -fno-sanitize-recover=undefined
 
-.PHONY: all fuzz test test-unit test-bpf test-net lab-tools bench install clean
+.PHONY: all fuzz fuzz-xdp test test-unit test-bpf test-net lab-tools bench install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -164,6 +165,11 @@ test-unit: $(UNIT)
 
 test-bpf: $(PACKET)
 	$(Q)$(call RUN_ALL,$^)
+
+# N packets through each of xdp_lb and node, against plain C models of them.
+N ?= 10000000
+fuzz-xdp: $(filter build/tests/bpf/fuzz_%,$(PACKET))
+	$(Q)for f in $^; do $$f -n $(N) || exit 1; done
 
 test-net: all lab-tools
 	$(Q)$(call RUN_ALL,$(wildcard tests/net/test_*.sh))

@@ -115,7 +115,7 @@ static __always_inline enum verdict parse_extensions(struct packet *packet, cons
 	__u32 offset = sizeof(struct ipv6hdr);
 	__u8 protocol = packet->protocol;
 
-	for (int i = 0; i < PARSE_EXTENSIONS_MAX; i++) {
+	for (int i = 0; i <= PARSE_EXTENSIONS_MAX; i++) {
 		const __u8 *header = packet->l3 + offset;
 
 		if (protocol != IPV6_HOP_BY_HOP && protocol != IPV6_ROUTING &&
@@ -124,6 +124,8 @@ static __always_inline enum verdict parse_extensions(struct packet *packet, cons
 			packet->l4_offset = offset;
 			return VERDICT_CONTINUE;
 		}
+		if (i == PARSE_EXTENSIONS_MAX)
+			break;
 		packet->extended = 1;
 		if (offset + 8 > packet->length || (void *)header + 8 > data_end)
 			return VERDICT_PASS_MALFORMED;

@@ -279,6 +279,17 @@ static inline void world_fill_settings(struct world *w)
 	w->settings->layout = MAPS_LAYOUT;
 }
 
+static inline void world_open_maps(struct world *w)
+{
+	w->settings = world_map(w->skel->maps.settings);
+	w->services = world_map(w->skel->maps.services);
+	w->prefixes = world_map(w->skel->maps.prefixes);
+	w->slots = world_map(w->skel->maps.slots);
+	w->backends = world_map(w->skel->maps.backends);
+	w->nexthops = world_map(w->skel->maps.nexthops);
+	w->flows = world_map(w->skel->maps.flows);
+}
+
 /* `flows`: size of the flow table, a power of two. */
 static inline void world_open(struct world *w, uint32_t flows)
 {
@@ -291,19 +302,31 @@ static inline void world_open(struct world *w, uint32_t flows)
 	w->skel->rodata->flow_set_mask = w->flow_sets - 1;
 	if (bpf_map__set_max_entries(w->skel->maps.flows, w->flow_sets) || xdp_lb__load(w->skel))
 		errx(1, "cannot load xdp_lb (root?)");
-	w->settings = world_map(w->skel->maps.settings);
-	w->services = world_map(w->skel->maps.services);
-	w->prefixes = world_map(w->skel->maps.prefixes);
-	w->slots = world_map(w->skel->maps.slots);
-	w->backends = world_map(w->skel->maps.backends);
-	w->nexthops = world_map(w->skel->maps.nexthops);
-	w->flows = world_map(w->skel->maps.flows);
+	world_open_maps(w);
 	world_fill_backends(w);
 	world_fill_slots(w);
 	world_fill_sandboxes(w);
 	world_fill_settings(w);
 	if (bpf_map_update_elem(bpf_map__fd(w->skel->maps.ports), &port, &lo, BPF_ANY))
 		err(1, "ports");
+}
+
+static inline void world_close(struct world *w)
+{
+	struct {
+		void *at;
+		struct bpf_map *map;
+	} mapped[] = {
+		{w->settings, w->skel->maps.settings}, {w->services, w->skel->maps.services},
+		{w->prefixes, w->skel->maps.prefixes}, {w->slots, w->skel->maps.slots},
+		{w->backends, w->skel->maps.backends}, {w->nexthops, w->skel->maps.nexthops},
+		{w->flows, w->skel->maps.flows},
+	};
+
+	for (size_t i = 0; i < sizeof(mapped) / sizeof(mapped[0]); i++)
+		munmap(mapped[i].at, (size_t)bpf_map__value_size(mapped[i].map) *
+					     bpf_map__max_entries(mapped[i].map));
+	xdp_lb__destroy(w->skel);
 }
 
 static inline void world_clear_flows(struct world *w)

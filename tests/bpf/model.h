@@ -1,0 +1,571 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef EBB_TESTS_BPF_MODEL_H
+#define EBB_TESTS_BPF_MODEL_H
+/*
+ * model: what xdp_lb must do with a frame, in plain C, from the design and maps/ alone: byte by
+ * byte, with lists where the program has tables and full sums where it has shortcuts. The fuzzer
+ * holds the program against it.
+ *
+ * Takes a frame and the world; gives a verdict and the frame that leaves. Keeps the notes of the
+ * flow table exactly; the fuzzer begins with an empty table before the real one could run out of
+ * room.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "maps/backend.h"
+#include "maps/hash.h"
+#include "maps/service.h"
+#include "maps/slot.h"
+#include "maps/verdict.h"
+
+#define MODEL_FRAME_MAX    4096
+#define MODEL_SERVICES_MAX 256
+#define MODEL_NOTES        65536 /* a power of two */
+#define MODEL_EXTENSIONS   6 /* IPv6 extension headers that are followed */
+#define MODEL_GUE_PORT     6080
+
+#define MODEL_SYN 0x02
+#define MODEL_ACK 0x10
+
+struct model_frame {
+	uint8_t bytes[MODEL_FRAME_MAX];
+	uint32_t length;
+};
+
+enum model_piece { MODEL_WHOLE, MODEL_FIRST, MODEL_LATER };
+
+/* What a packet says of itself. Offsets are from the frame's start. */
+struct model_packet {
+	uint32_t l3, l4, end; /* end: behind the IP packet, before padding */
+	bool ipv4, plain;     /* plain: neither options nor extension headers */
+	bool has_l4;          /* TCP or UDP with ports to read */
+	bool l4_bad;
+	uint8_t protocol, tos, tcp_flags;
+	enum model_piece piece;
+	struct address source, destination;
+	uint32_t ports; /* as in memory */
+};
+
+struct model_note {
+	struct address source, destination;
+	uint32_t ports;
+	uint16_t backend; /* BACKEND_NONE: free */
+	uint8_t protocol;
+};
+
+struct model {
+	uint64_t hash_seed;
+	struct service services[MODEL_SERVICES_MAX]; /* of every kind but markers */
+	uint32_t service_count;
+	const struct slot *slots;
+	const struct backend *backends; /* by id */
+	const struct nexthop *nexthops;
+	uint32_t backend_max;
+	uint32_t ingress_ifindex;
+	uint64_t ports; /* bit i: entry i of the devmap is there */
+	struct model_note notes[MODEL_NOTES];
+	uint32_t note_count;
+};
+
+/* --- bytes */
+
+static inline uint32_t get16(const uint8_t *at)
+{
+	return (uint32_t)at[0] << 8 | at[1];
+}
+
+static inline void model_put16(uint8_t *at, uint32_t value)
+{
+	at[0] = (uint8_t)(value >> 8);
+	at[1] = (uint8_t)value;
+}
+
+static inline uint32_t model_sum(const uint8_t *bytes, uint32_t length, uint32_t sum)
+{
+	for (uint32_t i = 0; i < length; i++)
+		sum += i % 2 ? bytes[i] : (uint32_t)bytes[i] << 8;
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return sum;
+}
+
+static inline bool model_same(const struct address *a, const struct address *b)
+{
+	return !memcmp(a->bytes, b->bytes, 16);
+}
+
+/* --- reading a packet */
+
+static inline uint32_t model_ethertype(const struct model_frame *f, uint32_t *ret_l3)
+{
+	uint32_t at = 12;
+
+	for (int tags = 0;; tags++) {
+		uint32_t type;
+
+		if (at + 2 > f->length)
+			return 0;
+		type = get16(f->bytes + at);
+		if (tags == 2 || (type != 0x8100 && type != 0x88a8)) {
+			*ret_l3 = at + 2;
+			return type;
+		}
+		at += 4;
+	}
+}
+
+/* p->l4 is at the L4 header, p->protocol names it. */
+static inline enum verdict model_l4(const struct model_frame *f, struct model_packet *p)
+{
+	const uint8_t *l4 = f->bytes + p->l4;
+	uint32_t rest = p->end - p->l4;
+
+	if (p->piece == MODEL_LATER || (p->protocol != IPPROTO_TCP && p->protocol != IPPROTO_UDP))
+		return VERDICT_CONTINUE;
+	if (rest < 4)
+		return VERDICT_PASS_MALFORMED;
+	p->has_l4 = true;
+	memcpy(&p->ports, l4, 4);
+	if (p->protocol == IPPROTO_TCP) {
+		p->l4_bad = rest < 20 || (l4[12] >> 4) < 5 || (uint32_t)(l4[12] >> 4) * 4 > rest;
+		if (rest >= 20)
+			p->tcp_flags = l4[13];
+	} else {
+		p->l4_bad = rest < 8 || get16(l4 + 4) < 8 ||
+			    (p->piece == MODEL_WHOLE && get16(l4 + 4) > rest);
+	}
+	return VERDICT_CONTINUE;
+}
+
+static inline enum verdict model_ipv4(const struct model_frame *f, struct model_packet *p)
+{
+	const uint8_t *ip = f->bytes + p->l3;
+	uint32_t header, total;
+
+	if (p->l3 + 20 > f->length || ip[0] >> 4 != 4)
+		return VERDICT_PASS_MALFORMED;
+	header = (ip[0] & 15) * 4;
+	total = get16(ip + 2);
+	if (header < 20 || total < header || p->l3 + total > f->length)
+		return VERDICT_PASS_MALFORMED;
+	p->ipv4 = true;
+	p->plain = header == 20;
+	p->end = p->l3 + total;
+	p->l4 = p->l3 + header;
+	p->tos = ip[1];
+	p->protocol = ip[9];
+	p->piece = get16(ip + 6) & 0x1fff   ? MODEL_LATER
+		   : get16(ip + 6) & 0x2000 ? MODEL_FIRST
+					    : MODEL_WHOLE;
+	p->source = p->destination = (struct address){{[10] = 0xff, [11] = 0xff}};
+	memcpy(p->source.bytes + 12, ip + 12, 4);
+	memcpy(p->destination.bytes + 12, ip + 16, 4);
+	return model_l4(f, p);
+}
+
+/* RFC 8200: hop-by-hop, routing, fragment and destination options, in any order. */
+static inline enum verdict model_extensions(const struct model_frame *f, struct model_packet *p)
+{
+	for (int i = 0; i <= MODEL_EXTENSIONS; i++) {
+		const uint8_t *header = f->bytes + p->l4;
+		uint8_t kind = p->protocol;
+
+		if (kind != 0 && kind != 43 && kind != 44 && kind != 60)
+			return VERDICT_CONTINUE;
+		if (i == MODEL_EXTENSIONS)
+			break;
+		p->plain = false;
+		if (p->l4 + 8 > p->end)
+			return VERDICT_PASS_MALFORMED;
+		if (kind == 43 && header[3])
+			return VERDICT_PASS_NOT_OURS; /* segments left: for someone else */
+		if (kind == 44 && get16(header + 2) & 0xfff9)
+			p->piece = get16(header + 2) & 0xfff8 ? MODEL_LATER : MODEL_FIRST;
+		p->l4 += kind == 44 ? 8 : (header[1] + 1u) * 8;
+		p->protocol = header[0];
+		if (p->l4 > p->end)
+			return VERDICT_PASS_MALFORMED;
+		if (p->piece == MODEL_LATER)
+			return VERDICT_CONTINUE;
+	}
+	return VERDICT_PASS_HEADER_CHAIN;
+}
+
+static inline enum verdict model_ipv6(const struct model_frame *f, struct model_packet *p)
+{
+	const uint8_t *ip = f->bytes + p->l3;
+	enum verdict verdict;
+
+	if (p->l3 + 40 > f->length || ip[0] >> 4 != 6 || p->l3 + 40 + get16(ip + 4) > f->length)
+		return VERDICT_PASS_MALFORMED;
+	p->ipv4 = false;
+	p->plain = true;
+	p->l4 = p->l3 + 40;
+	p->end = p->l4 + get16(ip + 4);
+	p->tos = (uint8_t)(ip[0] << 4 | ip[1] >> 4);
+	p->protocol = ip[6];
+	p->piece = MODEL_WHOLE;
+	memcpy(p->source.bytes, ip + 8, 16);
+	memcpy(p->destination.bytes, ip + 24, 16);
+	verdict = model_extensions(f, p);
+	return verdict ? verdict : model_l4(f, p);
+}
+
+static inline enum verdict model_parse(const struct model_frame *f, struct model_packet *p)
+{
+	uint32_t type;
+
+	memset(p, 0, sizeof(*p));
+	type = model_ethertype(f, &p->l3);
+	if (type == 0x0800)
+		return model_ipv4(f, p);
+	return type == 0x86dd ? model_ipv6(f, p) : VERDICT_PASS_NOT_IP;
+}
+
+/* --- whose is it, and who gets it */
+
+static inline bool model_in_prefix(const struct address *address, const struct service *s)
+{
+	for (uint32_t bit = 0; bit < s->prefix_length; bit++)
+		if ((address->bytes[bit / 8] ^ s->address.bytes[bit / 8]) & 0x80 >> bit % 8)
+			return false;
+	return true;
+}
+
+/* Exact port before any port before prefixes, the longest first. */
+static inline const struct service *model_service(const struct model *m,
+						  const struct model_packet *p)
+{
+	const struct service *best = NULL;
+	uint16_t port_be = (uint16_t)(p->ports >> 16);
+	int best_rank = -1;
+
+	for (uint32_t i = 0; i < m->service_count; i++) {
+		const struct service *s = &m->services[i];
+		int rank = s->kind == SERVICE_KIND_PORT ? 1000 : 500;
+
+		if (hash_is_ipv4(&s->address) != p->ipv4)
+			continue; /* an IPv6 packet to an IPv4-mapped address is not IPv4 */
+		if (s->kind == SERVICE_KIND_PREFIX) {
+			if (!model_in_prefix(&p->destination, s))
+				continue;
+			rank = s->prefix_length;
+		} else if (!model_same(&p->destination, &s->address) ||
+			   s->protocol != p->protocol ||
+			   (s->kind == SERVICE_KIND_PORT && s->port_be != port_be)) {
+			continue;
+		}
+		if (rank > best_rank) {
+			best = s;
+			best_rank = rank;
+		}
+	}
+	return best;
+}
+
+static inline const struct backend *model_backend(const struct model *m, uint32_t id)
+{
+	if (id == BACKEND_NONE || id >= m->backend_max ||
+	    m->backends[id].state == BACKEND_STATE_FREE)
+		return NULL;
+	return &m->backends[id];
+}
+
+static inline struct model_note *model_note(struct model *m, const struct model_packet *p,
+					    uint64_t hash)
+{
+	for (uint64_t i = hash;; i++) {
+		struct model_note *n = &m->notes[i % MODEL_NOTES];
+
+		if (n->backend == BACKEND_NONE ||
+		    (n->ports == p->ports && n->protocol == p->protocol &&
+		     model_same(&n->source, &p->source) &&
+		     model_same(&n->destination, &p->destination)))
+			return n;
+	}
+}
+
+static inline void model_remember(struct model *m, struct model_note *note,
+				  const struct model_packet *p, uint16_t backend)
+{
+	m->note_count += note->backend == BACKEND_NONE;
+	*note = (struct model_note){p->source, p->destination, p->ports, backend, p->protocol};
+}
+
+struct model_route {
+	uint16_t backend;
+	uint16_t hops[2];
+	int hop_count;
+	uint64_t flow_hash;
+};
+
+static inline void model_hop(const struct model *m, struct model_route *r, uint16_t id)
+{
+	if (id == BACKEND_NONE || id == r->backend || r->hop_count == 2 ||
+	    (r->hop_count && r->hops[0] == id))
+		return;
+	r->hops[r->hop_count++] = id;
+}
+
+/* The primary is for new flows; an unknown flow of a slot that moved is the former owner's. */
+static inline uint16_t model_tracked(struct model *m, const struct service *s,
+				     const struct model_packet *p, const struct slot *slot,
+				     bool all, const struct model_route *r)
+{
+	bool syn = p->protocol == IPPROTO_TCP && (p->tcp_flags & 0x12) == MODEL_SYN;
+	struct model_note *note = model_note(m, p, r->flow_hash);
+	const struct backend *former = model_backend(m, slot->secondary);
+
+	if (!syn && model_backend(m, note->backend))
+		return note->backend;
+	if (!syn && former && !former->down && !(all && p->protocol == IPPROTO_UDP)) {
+		if (all)
+			model_remember(m, note, p, slot->secondary);
+		return slot->secondary;
+	}
+	if (!model_backend(m, slot->primary))
+		return BACKEND_NONE;
+	if (all || syn)
+		model_remember(m, note, p, slot->primary);
+	return slot->primary;
+}
+
+static inline uint64_t model_key(const struct model *m, const struct service *s,
+				 const struct model_packet *p, uint64_t flow_hash)
+{
+	uint32_t port = s->flags & SERVICE_SANDBOX_PORT ? p->ports >> 16 : 0;
+
+	if (s->affinity == AFFINITY_SOURCE)
+		return hash_address(p->ipv4, &p->source, 0, m->hash_seed);
+	if (s->affinity == AFFINITY_SANDBOX)
+		return hash_address(p->ipv4, &p->destination, port, m->hash_seed);
+	return flow_hash;
+}
+
+static inline enum verdict model_choose(struct model *m, const struct service *s,
+					const struct model_packet *p, struct model_route *r)
+{
+	bool udp = p->protocol == IPPROTO_UDP;
+	bool all = s->track == TRACK_ALWAYS ||
+		   (s->track == TRACK_MOVED && s->flags & SERVICE_TRACK_UDP && udp);
+	bool remembers = s->affinity != AFFINITY_NONE;
+	const struct slot *slot;
+
+	if (!s->slot_count)
+		return VERDICT_DROP_EMPTY_POOL;
+	r->flow_hash = hash_flow(p->ipv4, &p->source, &p->destination, p->ports, p->protocol,
+				 m->hash_seed);
+	slot = &m->slots[s->slot_base + hash_slot(model_key(m, s, p, r->flow_hash), s->slot_count)];
+	if (remembers && (all || (s->track == TRACK_MOVED && slot->secondary)))
+		r->backend = model_tracked(m, s, p, slot, all, r);
+	else
+		r->backend = model_backend(m, slot->primary) ? slot->primary : BACKEND_NONE;
+	if (r->backend == BACKEND_NONE)
+		return VERDICT_DROP_NO_BACKEND;
+	if (remembers && slot->secondary && !(all && udp)) {
+		model_hop(m, r, slot->primary);
+		model_hop(m, r, slot->secondary);
+		model_hop(m, r, slot->home);
+	}
+	return VERDICT_CONTINUE;
+}
+
+/* --- what leaves */
+
+static inline uint8_t *model_add(struct model_frame *f, uint32_t length)
+{
+	uint8_t *at = f->bytes + f->length;
+
+	memset(at, 0, length);
+	f->length += length;
+	return at;
+}
+
+static inline uint32_t model_pseudo(const struct address *source, const struct address *destination,
+				    bool ipv4, uint8_t protocol, uint32_t length)
+{
+	uint32_t skip = ipv4 ? 12 : 0, sum = protocol + length;
+
+	sum = model_sum(source->bytes + skip, 16 - skip, sum);
+	return model_sum(destination->bytes + skip, 16 - skip, sum);
+}
+
+/* Whether the inner packet has a checksum over all that it is. */
+static inline bool model_summed(const struct model_frame *f, const struct model_packet *p)
+{
+	const uint8_t *l4 = f->bytes + p->l4;
+
+	if (!p->has_l4 || !p->plain || p->piece != MODEL_WHOLE)
+		return false;
+	return p->protocol == IPPROTO_TCP || (get16(l4 + 6) && get16(l4 + 4) == p->end - p->l4);
+}
+
+/*
+ * The sum of the inner packet as if its checksums were right. What came with a wrong one shall
+ * arrive with one: an outer checksum that held for it would hide the damage.
+ */
+static inline uint32_t model_inner_sum(const struct model_frame *f, const struct model_packet *p)
+{
+	struct model_frame copy = *f;
+	uint8_t *ip = copy.bytes + p->l3, *l4 = copy.bytes + p->l4;
+	uint8_t *check = l4 + (p->protocol == IPPROTO_TCP ? 16 : 6);
+	uint32_t length = p->end - p->l4;
+
+	if (p->ipv4) {
+		model_put16(ip + 10, 0);
+		model_put16(ip + 10, ~model_sum(ip, 20, 0) & 0xffff);
+	}
+	model_put16(check, 0);
+	model_put16(check, ~model_sum(l4, length,
+				      model_pseudo(&p->source, &p->destination, p->ipv4,
+						   p->protocol, length)) &
+				   0xffff);
+	return model_sum(ip, p->end - p->l3, 0);
+}
+
+static inline void model_outer_ipv4(struct model_frame *out, const struct backend *b,
+				    uint32_t total, uint8_t protocol, uint8_t tos)
+{
+	uint8_t *ip = model_add(out, 20);
+
+	ip[0] = 0x45;
+	ip[1] = tos;
+	model_put16(ip + 2, total);
+	model_put16(ip + 6, 0x4000);
+	ip[8] = 64;
+	ip[9] = protocol;
+	memcpy(ip + 12, b->source.bytes + 12, 4);
+	memcpy(ip + 16, b->address.bytes + 12, 4);
+	model_put16(ip + 10, ~model_sum(ip, 20, 0) & 0xffff);
+}
+
+static inline void model_outer_ipv6(struct model_frame *out, const struct backend *b,
+				    uint32_t payload, uint8_t protocol, uint8_t tos, uint64_t hash)
+{
+	uint32_t label = hash_flow_label(hash);
+	uint8_t *ip = model_add(out, 40);
+
+	ip[0] = 0x60 | tos >> 4;
+	ip[1] = (uint8_t)(tos << 4 | label >> 16);
+	model_put16(ip + 2, label & 0xffff);
+	model_put16(ip + 4, payload);
+	ip[6] = protocol;
+	ip[7] = 64;
+	memcpy(ip + 8, b->source.bytes, 16);
+	memcpy(ip + 24, b->address.bytes, 16);
+}
+
+/* Hops of the outer header's family only: a node rewrites its destination to one. */
+static inline uint32_t model_gue(const struct model *m, uint8_t *udp, const struct model_route *r,
+				 const struct model_packet *p)
+{
+	const struct backend *b = model_backend(m, r->backend);
+	uint32_t size = b->family == 4 ? 4 : 16, count = 0;
+
+	for (int i = 0; i < r->hop_count; i++) {
+		const struct backend *hop = model_backend(m, r->hops[i]);
+
+		if (hop && hop->family == b->family)
+			memcpy(udp + 16 + size * count++, hop->address.bytes + 16 - size, size);
+	}
+	model_put16(udp, hash_source_port(r->flow_hash));
+	model_put16(udp + 2, MODEL_GUE_PORT);
+	model_put16(udp + 4, 16 + size * count + p->end - p->l3);
+	udp[8] = (uint8_t)(1 + count * size / 4);
+	udp[9] = p->ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
+	model_put16(udp + 12, b->family == 4 ? 0 : 1);
+	udp[15] = (uint8_t)count;
+	return 16 + size * count;
+}
+
+static inline void model_gue_sum(const struct backend *b, const struct service *s,
+				 const struct model_frame *f, const struct model_packet *p,
+				 uint8_t *udp, uint32_t length)
+{
+	uint32_t sum;
+
+	if (b->family == 4 || s->flags & SERVICE_CHECKSUM_ZERO || !model_summed(f, p))
+		return;
+	sum = model_pseudo(&b->source, &b->address, false, IPPROTO_UDP, get16(udp + 4));
+	sum = model_sum(udp, length, sum) + model_inner_sum(f, p);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	model_put16(udp + 6, sum == 0xffff ? 0xffff : ~sum & 0xffff);
+}
+
+static inline void model_ethernet(struct model_frame *out, const struct nexthop *n, bool ipv4)
+{
+	memcpy(model_add(out, 6), n->destination, 6);
+	memcpy(model_add(out, 6), n->source, 6);
+	if (n->vlan) {
+		model_put16(model_add(out, 2), 0x8100);
+		model_put16(model_add(out, 2), n->vlan);
+	}
+	model_put16(model_add(out, 2), ipv4 ? 0x0800 : 0x86dd);
+}
+
+static inline enum verdict model_send(const struct model *m, const struct nexthop *n)
+{
+	if (n->ifindex == m->ingress_ifindex)
+		return VERDICT_FORWARD_TX;
+	return n->port < 64 && m->ports >> n->port & 1 ? VERDICT_FORWARD_REDIRECT
+						       : VERDICT_DROP_NO_PORT;
+}
+
+static inline enum verdict model_forward(const struct model *m, const struct service *s,
+					 const struct model_packet *p, const struct model_route *r,
+					 const struct model_frame *f, struct model_frame *out)
+{
+	const struct backend *b = model_backend(m, r->backend);
+	const struct nexthop *n = &m->nexthops[b->nexthop];
+	uint32_t inner = p->end - p->l3, gue_length = 0, outer = 0;
+	uint8_t gue[16 + 2 * 16] = {0}, protocol = p->ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
+
+	if (!b->nexthop || !n->ifindex)
+		return VERDICT_DROP_NO_NEXTHOP;
+	if (s->encap == ENCAP_GUE) {
+		gue_length = model_gue(m, gue, r, p);
+		model_gue_sum(b, s, f, p, gue, gue_length);
+		protocol = IPPROTO_UDP;
+	}
+	if (s->encap != ENCAP_L2)
+		outer = gue_length + (b->family == 4 ? 20 : 40);
+	if (inner + outer > b->path_mtu_bytes)
+		return VERDICT_DROP_TOO_BIG;
+	out->length = 0;
+	model_ethernet(out, n, s->encap == ENCAP_L2 ? p->ipv4 : b->family == 4);
+	if (s->encap != ENCAP_L2 && b->family == 4)
+		model_outer_ipv4(out, b, inner + outer, protocol, p->tos);
+	else if (s->encap != ENCAP_L2)
+		model_outer_ipv6(out, b, inner + gue_length, protocol, p->tos, r->flow_hash);
+	memcpy(model_add(out, gue_length), gue, gue_length);
+	memcpy(model_add(out, f->length - p->l3), f->bytes + p->l3, f->length - p->l3);
+	return model_send(m, n);
+}
+
+/* The whole way. `out` is the frame that leaves; where nothing is forwarded, the one that came. */
+static inline enum verdict model_xdp_lb(struct model *m, const struct model_frame *f,
+					struct model_frame *out)
+{
+	struct model_route route = {0};
+	const struct service *s;
+	struct model_packet p;
+	enum verdict verdict = model_parse(f, &p);
+
+	*out = *f;
+	if (verdict)
+		return verdict;
+	if (!p.has_l4)
+		return VERDICT_PASS_NOT_OURS;
+	s = model_service(m, &p);
+	if (!s)
+		return VERDICT_PASS_NOT_OURS;
+	if (p.l4_bad)
+		return VERDICT_DROP_MALFORMED;
+	verdict = model_choose(m, s, &p, &route);
+	return verdict ? verdict : model_forward(m, s, &p, &route, f, out);
+}
+
+#endif
