@@ -53,14 +53,14 @@ static __always_inline bool sender_allowed(const struct tunnel *tunnel)
 static __always_inline enum node_verdict read_inner(struct xdp_md *ctx, const struct tunnel *tunnel,
 						    struct packet *packet)
 {
-	const void *data_end = (void *)(long)ctx->data_end;
+	const void *data_end = (void *)(long)ctx->data_end, *l3;
 	enum verdict verdict;
 
 	packet->l3_offset = tunnel->l2_length + tunnel->length;
-	packet->l3 = (void *)(long)ctx->data + packet->l3_offset;
+	l3 = (void *)(long)ctx->data + packet->l3_offset;
 	packet->length = 0;
-	verdict = tunnel->inner_is_ipv4 ? parse_ipv4(ctx, packet, data_end)
-					: parse_ipv6(ctx, packet, data_end);
+	verdict = tunnel->inner_is_ipv4 ? parse_ipv4(ctx, packet, l3, data_end)
+					: parse_ipv6(ctx, packet, l3, data_end);
 	if (verdict == VERDICT_PASS_MALFORMED || packet->length > tunnel->room)
 		return NODE_DROP_MALFORMED;
 	if (verdict != VERDICT_CONTINUE)
@@ -84,7 +84,8 @@ static __always_inline enum node_verdict handle(struct xdp_md *ctx)
 		return verdict;
 	accepted = tunnel.gue ? NODE_ACCEPT_GUE : NODE_ACCEPT_IPIP;
 	if (tunnel.hop_next < tunnel.hop_count) {
-		accepted = socket_claims(ctx, &packet, (void *)(long)ctx->data_end);
+		accepted = socket_claims(ctx, &packet, (void *)(long)ctx->data + packet.l3_offset,
+					 (void *)(long)ctx->data_end);
 		if (accepted == NODE_CONTINUE)
 			return passon(ctx, &tunnel);
 	}

@@ -40,12 +40,13 @@ struct outer {
  * pseudo-header; and a valid IPv4 header sums to 0. In IPv6, addresses and length cancel out. 0 if
  * this does not hold for the packet (a real sum is never 0).
  */
-static __always_inline __u32 inner_sum(const struct packet *packet)
+static __always_inline __u32 inner_sum(const struct xdp_md *ctx, const struct packet *packet)
 {
-	const __u32 *ip = packet->l3;
+	const __u32 *ip = packet_l3(ctx, packet);
 	__u64 sum;
 
-	if (!packet->sums_known || packet->extended)
+	if (!packet->sums_known || packet->extended ||
+	    (void *)(ip + 2) > (void *)(long)ctx->data_end)
 		return 0;
 	if (packet->is_ipv4) {
 		sum = (__u64)address_word(&packet->source, 3) +
@@ -289,7 +290,7 @@ static __always_inline enum verdict outer_forward(struct xdp_md *ctx, const stru
 		return VERDICT_DROP_TOO_BIG;
 	if (service->encap == ENCAP_GUE && backend->family == 6 &&
 	    !(service->flags & SERVICE_CHECKSUM_ZERO))
-		outer.inner_sum = inner_sum(packet);
+		outer.inner_sum = inner_sum(ctx, packet);
 	verdict = outer_write(ctx, packet, service, backend, &outer);
 	return verdict == VERDICT_CONTINUE ? outer_send(ctx, outer.nexthop) : verdict;
 }

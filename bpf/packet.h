@@ -36,6 +36,13 @@ struct packet {
 	__u8 sums_known; /* the L4 checksum is there, and covers the whole of the rest */
 };
 
+/* The IP header. The mask tells the verifier what it cannot know of a number that it has not
+ * followed. */
+static __always_inline void *packet_l3(const struct xdp_md *ctx, const struct packet *packet)
+{
+	return (void *)(long)ctx->data + (packet->l3_offset & 31);
+}
+
 static __always_inline __u16 packet_destination_port(const struct packet *packet)
 {
 	return packet->ports >> 16; /* network order */
@@ -51,6 +58,32 @@ static __always_inline bool packet_has_ports(const struct packet *packet)
 {
 	return packet->fragment != FRAGMENT_LATER &&
 	       (packet->protocol == IPPROTO_TCP || packet->protocol == IPPROTO_UDP);
+}
+
+/*
+ * Makes the verifier forget what it has learnt of a number: x ^ y ^ y is x to the processor, and
+ * any number to the verifier. Without it, each way through the parser is walked through the rest of
+ * the program on its own.
+ */
+#define PACKET_FORGET(x, unknown)                                                                  \
+	({                                                                                         \
+		__u64 x_ = (x);                                                                    \
+		__asm__ volatile("%0 ^= %1\n%0 ^= %1" : "+r"(x_) : "r"(unknown));                  \
+		(x) = x_;                                                                          \
+	})
+
+static __always_inline void packet_forget(struct packet *packet, __u64 unknown)
+{
+	PACKET_FORGET(packet->length, unknown);
+	PACKET_FORGET(packet->ports, unknown);
+	PACKET_FORGET(packet->tcp_flags, unknown);
+	PACKET_FORGET(packet->tos, unknown);
+	PACKET_FORGET(packet->is_ipv4, unknown);
+	PACKET_FORGET(packet->protocol, unknown);
+	PACKET_FORGET(packet->fragment, unknown);
+	PACKET_FORGET(packet->extended, unknown);
+	PACKET_FORGET(packet->l4_bad, unknown);
+	PACKET_FORGET(packet->sums_known, unknown);
 }
 
 #endif

@@ -21,9 +21,9 @@
 
 /* The frame's end for headers is that of its linear part; for lengths, of all its buffers. */
 static __always_inline bool parse_length_lies(struct xdp_md *ctx, const struct packet *packet,
-					      const void *data_end)
+					      const void *l3, const void *data_end)
 {
-	if (packet->length <= (__u64)(data_end - packet->l3))
+	if (packet->length <= (__u64)(data_end - l3))
 		return false;
 	return packet->l3_offset + packet->length > bpf_xdp_get_buff_len(ctx);
 }
@@ -49,9 +49,10 @@ static __always_inline void parse_udp(struct packet *packet, const void *l4, __u
 }
 
 /* Reads what the L4 header tells of the flow. Nothing to do for protocols that no service has. */
-static __always_inline enum verdict parse_l4(struct packet *packet, const void *data_end)
+static __always_inline enum verdict parse_l4(struct packet *packet, const void *l3,
+					     const void *data_end)
 {
-	const void *l4 = packet->l3 + packet->l4_offset;
+	const void *l4 = l3 + packet->l4_offset;
 	__u32 rest = packet->length - packet->l4_offset;
 	__u32 header;
 
@@ -82,12 +83,12 @@ static __always_inline enum verdict parse_l4(struct packet *packet, const void *
 }
 
 static __always_inline enum verdict parse_ipv4(struct xdp_md *ctx, struct packet *packet,
-					       const void *data_end)
+					       const void *l3, const void *data_end)
 {
-	const struct iphdr *ip = packet->l3;
+	const struct iphdr *ip = l3;
 	__u32 header;
 
-	if (packet->l3 + sizeof(*ip) > data_end || ip->version != 4)
+	if (l3 + sizeof(*ip) > data_end || ip->version != 4)
 		return VERDICT_PASS_MALFORMED;
 	header = ip->ihl * 4;
 	packet->is_ipv4 = 1;
@@ -103,20 +104,21 @@ static __always_inline enum verdict parse_ipv4(struct xdp_md *ctx, struct packet
 	address_set_ipv4(&packet->source, ip->saddr);
 	address_set_ipv4(&packet->destination, ip->daddr);
 	if (header < sizeof(*ip) || packet->length < header ||
-	    parse_length_lies(ctx, packet, data_end))
+	    parse_length_lies(ctx, packet, l3, data_end))
 		return VERDICT_PASS_MALFORMED;
-	return parse_l4(packet, data_end);
+	return parse_l4(packet, l3, data_end);
 }
 
 /* Walks the extension headers. At their end, packet->protocol is the L4 protocol, or IPPROTO_RAW.
  */
-static __always_inline enum verdict parse_extensions(struct packet *packet, const void *data_end)
+static __always_inline enum verdict parse_extensions(struct packet *packet, const void *l3,
+						     const void *data_end)
 {
 	__u32 offset = sizeof(struct ipv6hdr);
 	__u8 protocol = packet->protocol;
 
 	for (int i = 0; i <= PARSE_EXTENSIONS_MAX; i++) {
-		const __u8 *header = packet->l3 + offset;
+		const __u8 *header = l3 + offset;
 
 		if (protocol != IPV6_HOP_BY_HOP && protocol != IPV6_ROUTING &&
 		    protocol != IPV6_FRAGMENT && protocol != IPV6_DESTINATION) {
@@ -155,13 +157,13 @@ static __always_inline enum verdict parse_extensions(struct packet *packet, cons
 }
 
 static __always_inline enum verdict parse_ipv6(struct xdp_md *ctx, struct packet *packet,
-					       const void *data_end)
+					       const void *l3, const void *data_end)
 {
-	const struct ipv6hdr *ip = packet->l3;
+	const struct ipv6hdr *ip = l3;
 	enum verdict verdict;
 	__u32 first;
 
-	if (packet->l3 + sizeof(*ip) > data_end || ip->version != 6)
+	if (l3 + sizeof(*ip) > data_end || ip->version != 6)
 		return VERDICT_PASS_MALFORMED;
 	first = bpf_ntohl(*(const __u32 *)ip);
 	packet->is_ipv4 = 0;
@@ -173,14 +175,14 @@ static __always_inline enum verdict parse_ipv6(struct xdp_md *ctx, struct packet
 	packet->fragment = FRAGMENT_WHOLE;
 	address_load(&packet->source, &ip->saddr);
 	address_load(&packet->destination, &ip->daddr);
-	if (parse_length_lies(ctx, packet, data_end))
+	if (parse_length_lies(ctx, packet, l3, data_end))
 		return VERDICT_PASS_MALFORMED;
 	if (packet->protocol != IPPROTO_TCP && packet->protocol != IPPROTO_UDP) {
-		verdict = parse_extensions(packet, data_end);
+		verdict = parse_extensions(packet, l3, data_end);
 		if (verdict != VERDICT_CONTINUE)
 			return verdict;
 	}
-	return parse_l4(packet, data_end);
+	return parse_l4(packet, l3, data_end);
 }
 
 static __always_inline enum verdict parse(struct xdp_md *ctx, struct packet *packet)
@@ -188,14 +190,10 @@ static __always_inline enum verdict parse(struct xdp_md *ctx, struct packet *pac
 	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
 	__u32 type = wire_ethernet(data, data_end, &packet->l3_offset);
 
-	if (type == bpf_htons(ETH_P_IP)) {
-		packet->l3 = data + packet->l3_offset;
-		return parse_ipv4(ctx, packet, data_end);
-	}
-	if (type == bpf_htons(ETH_P_IPV6)) {
-		packet->l3 = data + packet->l3_offset;
-		return parse_ipv6(ctx, packet, data_end);
-	}
+	if (type == bpf_htons(ETH_P_IP))
+		return parse_ipv4(ctx, packet, packet_l3(ctx, packet), data_end);
+	if (type == bpf_htons(ETH_P_IPV6))
+		return parse_ipv6(ctx, packet, packet_l3(ctx, packet), data_end);
 	return VERDICT_PASS_NOT_IP;
 }
 

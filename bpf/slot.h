@@ -11,7 +11,9 @@
  * 3. `track: always`: as 2 for every slot, and every flow is noted. `never`: the primary, with
  * hops.
  *    SERVICE_TRACK_UDP: `always` for UDP, since an unconnected socket claims no flow.
- * 4. A backend that is gone (state FREE) is never used; one that drains keeps its flows.
+ * 4. `affinity: sandbox`: where the sandbox was placed, if it was; where it lived before is the
+ *    hop.
+ * 5. A backend that is gone (state FREE) is never used; one that drains keeps its flows.
  */
 #include "bpf/flow.h"
 #include "bpf/key.h"
@@ -113,6 +115,22 @@ static __always_inline enum verdict slot_track(const struct service *service,
 	return VERDICT_CONTINUE;
 }
 
+/* Rule 4. False: not placed, or on a backend that is gone. */
+static __always_inline bool slot_sandbox(const struct service *service, const struct packet *packet,
+					 struct route *route)
+{
+	struct sandbox_key key = {.address = packet->destination, .service = service->id};
+	const struct sandbox *sandbox;
+
+	if (service->flags & SERVICE_SANDBOX_PORT)
+		key.port_be = packet_destination_port(packet);
+	sandbox = bpf_map_lookup_elem(&sandboxes, &key);
+	if (!sandbox || !route_to(route, sandbox->backend))
+		return false;
+	route_add_hop(route, sandbox->former);
+	return true;
+}
+
 static __always_inline enum verdict slot_route(const struct service *service,
 					       const struct packet *packet, const struct key *key,
 					       struct route *route)
@@ -121,6 +139,8 @@ static __always_inline enum verdict slot_route(const struct service *service,
 	struct slot slot;
 	bool remembers;
 
+	if (service->affinity == AFFINITY_SANDBOX && slot_sandbox(service, packet, route))
+		return VERDICT_CONTINUE;
 	if (!service->slot_count)
 		return VERDICT_DROP_EMPTY_POOL;
 	if (!slot_read(service, key->slot, &slot))

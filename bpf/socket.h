@@ -35,10 +35,10 @@ static __always_inline __u32 socket_tuple(const struct packet *packet, struct bp
 }
 
 static __always_inline bool socket_cookie_right(struct bpf_sock *listener,
-						const struct packet *packet, const void *data_end)
+						const struct packet *packet, void *ip,
+						const void *data_end)
 {
-	struct tcphdr *tcp = packet->l3 + packet->l4_offset;
-	void *ip = packet->l3;
+	struct tcphdr *tcp = ip + packet->l4_offset;
 
 	if (!(packet->tcp_flags & TCP_ACK) || packet->extended || (void *)(tcp + 1) > data_end)
 		return false;
@@ -53,7 +53,7 @@ static __always_inline bool socket_cookie_right(struct bpf_sock *listener,
 
 /* A verdict to accept by, or NODE_CONTINUE: nothing here knows the flow. */
 static __always_inline enum node_verdict socket_tcp(struct xdp_md *ctx, const struct packet *packet,
-						    const void *data_end)
+						    void *l3, const void *data_end)
 {
 	enum node_verdict verdict = NODE_CONTINUE;
 	struct bpf_sock_tuple tuple = {};
@@ -70,7 +70,7 @@ static __always_inline enum node_verdict socket_tcp(struct xdp_md *ctx, const st
 		return NODE_CONTINUE;
 	if (sk->state != SOCKET_TCP_LISTEN)
 		verdict = NODE_ACCEPT_SOCKET;
-	else if (socket_cookie_right(sk, packet, data_end))
+	else if (socket_cookie_right(sk, packet, l3, data_end))
 		verdict = NODE_ACCEPT_COOKIE;
 	bpf_sk_release(sk);
 	return verdict;
@@ -95,12 +95,12 @@ static __always_inline enum node_verdict socket_udp(struct xdp_md *ctx, const st
 }
 
 static __always_inline enum node_verdict
-socket_claims(struct xdp_md *ctx, const struct packet *packet, const void *data_end)
+socket_claims(struct xdp_md *ctx, const struct packet *packet, void *l3, const void *data_end)
 {
 	if (!packet_has_ports(packet) || packet->l4_bad)
 		return NODE_ACCEPT_OTHER;
 	if (packet->protocol == IPPROTO_TCP)
-		return socket_tcp(ctx, packet, data_end);
+		return socket_tcp(ctx, packet, l3, data_end);
 	return socket_udp(ctx, packet);
 }
 

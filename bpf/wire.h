@@ -84,28 +84,34 @@ static __always_inline __u16 sum_fold(__u64 sum)
 	return sum;
 }
 
-/* EtherType behind up to two tags, in network order, 0 if the frame is cut; the offset of what
- * follows. */
+/*
+ * EtherType behind up to two tags, in network order, 0 if the frame is cut; the offset of what
+ * follows. The offset is a difference of pointers, so that the verifier has one unknown number to
+ * follow and not three known ones.
+ */
 static __always_inline __u32 wire_ethernet(const void *data, const void *data_end,
 					   __u32 *ret_offset)
 {
 	const struct ethhdr *eth = data;
-	__u32 offset = sizeof(*eth);
+	const void *l3 = data + sizeof(*eth);
+	__u64 offset;
 	__u16 type;
 
-	if (data + sizeof(*eth) > data_end)
+	if (l3 > data_end)
 		return 0;
 	type = eth->h_proto;
 #pragma unroll
 	for (int tag = 0; tag < 2; tag++) {
 		if (type != bpf_htons(ETH_P_8021Q) && type != bpf_htons(ETH_P_8021AD))
 			break;
-		if (data + sizeof(*eth) + 4 * (tag + 1) > data_end)
+		if (l3 + 4 > data_end)
 			return 0;
-		type = *(const __u16 *)(data + sizeof(*eth) + 4 * tag + 2);
-		offset += 4;
+		type = *(const __u16 *)(l3 + 2);
+		l3 += 4;
 	}
-	*ret_offset = offset;
+	__asm__ volatile("" : "+r"(l3));
+	offset = l3 - data;
+	*ret_offset = offset & 31;
 	return type;
 }
 

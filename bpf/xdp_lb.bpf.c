@@ -86,6 +86,7 @@ static __always_inline enum verdict handle(struct xdp_md *ctx)
 	verdict = parse(ctx, &packet);
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;
+	packet_forget(&packet, in_force->hash_seed);
 	if (!packet_has_ports(&packet))
 		return VERDICT_PASS_NOT_OURS;
 	service = service_of(in_force, &packet);

@@ -339,6 +339,66 @@ static void the_longest_idle_goes(void **state)
 	send_to("the idle one went", old, ACK, ENCAP_GUE, 2, 1, 0);
 }
 
+/* Rule 4. */
+static void sandbox_put(const char *address, uint16_t port, uint16_t backend, uint16_t former)
+{
+	struct sandbox_key key = {
+		.address = address_of(address), .port_be = htons(port), .service = 9};
+	struct sandbox sandbox = {.backend = backend, .former = former};
+	int fd = bpf_map__fd(fx.skel->maps.sandboxes);
+
+	assert_int_equal(bpf_map_update_elem(fd, &key, &sandbox, BPF_ANY), 0);
+}
+
+static void serve_sandboxes(const char *prefix, uint8_t length, enum encap encap, uint8_t flags)
+{
+	struct service service = {
+		.address = address_of(prefix),
+		.kind = SERVICE_KIND_PREFIX,
+		.prefix_length = length,
+		.affinity = AFFINITY_SANDBOX,
+		.encap = encap,
+		.flags = flags,
+		.id = 9,
+	};
+
+	fixture_service(service);
+}
+
+static void sandboxes(void **state)
+{
+	struct spec spec4 = {C4, "203.0.113.7", TCP, 4000, 22}, elsewhere = spec4;
+	struct spec spec6 = {C6, "2001:db8:5b::7", UDP, 4000, 22};
+
+	fx.settings.table[1].prefix_count_ipv4 = fx.settings.table[1].prefix_count_ipv6 = 1;
+	fx.settings.table[1].prefix_lengths_ipv4[0] = 24;
+	fx.settings.table[1].prefix_lengths_ipv6[0] = 64;
+	fixture_settings();
+	serve_sandboxes("203.0.113.0", 96 + 24, ENCAP_GUE, 0);
+	serve_sandboxes("2001:db8:5b::", 64, ENCAP_GUE, 0);
+	fixture_slots(1, 0, 0);
+	send_to("unplaced: by its slot", spec4, ACK, ENCAP_GUE, 1, 0, 0);
+	sandbox_put("203.0.113.7", 0, 3, 0);
+	sandbox_put("2001:db8:5b::7", 0, 13, 0);
+	send_to("placed", spec4, SYN, ENCAP_GUE, 3, 0, 0);
+	send_to("placed, 6", spec6, 0, ENCAP_GUE, 13, 0, 0);
+	elsewhere.destination = "203.0.113.8";
+	send_to("its neighbour is not", elsewhere, SYN, ENCAP_GUE, 1, 0, 0);
+	sandbox_put("203.0.113.7", 0, 2, 3);
+	sandbox_put("2001:db8:5b::7", 0, 12, 13);
+	send_to("moved", spec4, ACK, ENCAP_GUE, 2, 3, 0);
+	send_to("moved, 6", spec6, 0, ENCAP_GUE, 12, 13, 0);
+	set_state(2, BACKEND_STATE_FREE);
+	send_to("its backend is gone: by its slot", spec4, ACK, ENCAP_GUE, 1, 0, 0);
+	set_state(2, BACKEND_STATE_READY);
+	serve_sandboxes("203.0.113.0", 96 + 24, ENCAP_IPIP, SERVICE_SANDBOX_PORT);
+	send_to("by port: unplaced", spec4, ACK, ENCAP_IPIP, 1, 0, 0);
+	sandbox_put("203.0.113.7", 22, 3, 0);
+	send_to("by port", spec4, ACK, ENCAP_IPIP, 3, 0, 0);
+	spec4.dport = 23;
+	send_to("another port", spec4, ACK, ENCAP_IPIP, 1, 0, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -353,6 +413,7 @@ int main(void)
 		cmocka_unit_test(affinity_source),
 		cmocka_unit_test(a_flood_displaces_itself),
 		cmocka_unit_test(the_longest_idle_goes),
+		cmocka_unit_test(sandboxes),
 	};
 
 	return cmocka_run_group_tests_name("affinity", tests, fixture_setup, fixture_teardown);
