@@ -17,6 +17,7 @@
 #include "controller/slots.h"
 
 #define TICK_MAX_S	  1.0 /* a daemon that slept does not make up for it in one jump */
+#define TABLES_A_TICK	  4   /* that merely slide; more wait for the next ticks, so that one tick stays short */
 #define NEXTHOP_PENDING_S 2.0 /* this long an unanswered next hop counts as usable */
 
 const char *const model_state_names[] = {"free", "ready", "drain", "maint"};
@@ -489,7 +490,18 @@ static uint32_t make_table(struct model *m, struct model_pool *pool, struct mono
 	return moved;
 }
 
-static uint32_t tick_pool(struct model *m, struct model_pool *pool, double dt, struct mono_ns now)
+/* Somebody is to get traffic who had none, or the other way round: that waits for nobody. */
+static bool is_urgent(const struct model_pool *pool)
+{
+	for (uint32_t i = 0; i < pool->member_count; i++)
+		if ((pool->published[i] > 0) != (pool->now[i] > 0))
+			return true;
+	return pool->forced;
+}
+
+/* `*budget`: how many tables that merely slide may still be made in this tick. */
+static uint32_t tick_pool(struct model *m, struct model_pool *pool, double dt, uint32_t *budget,
+			  struct mono_ns now)
 {
 	bool any;
 
@@ -502,19 +514,26 @@ static uint32_t tick_pool(struct model *m, struct model_pool *pool, double dt, s
 	    !weight_should_publish(&pool->weight_params, pool->published, pool->now,
 				   pool->member_count, mono_seconds_between(pool->published_at, now)))
 		return 0;
+	if (!is_urgent(pool)) {
+		if (!*budget)
+			return 0;
+		--*budget;
+	}
 	return make_table(m, pool, now);
 }
 
 uint32_t model_tick(struct model *m, struct mono_ns now)
 {
 	double dt = m->ticks ? fmin(mono_seconds_between(m->last_tick, now), TICK_MAX_S) : 0;
-	uint32_t moved = 0;
+	uint32_t moved = 0, budget = TABLES_A_TICK;
 
 	if (m->ticks && dt <= 0)
 		return 0;
 	tick_healths(m, dt, now);
 	for (uint32_t i = 0; i < m->pool_count; i++)
-		moved += tick_pool(m, &m->pools[i], dt, now);
+		moved += tick_pool(m, &m->pools[(m->first_pool + i) % m->pool_count], dt, &budget,
+				   now);
+	m->first_pool = m->pool_count ? (m->first_pool + TABLES_A_TICK) % m->pool_count : 0;
 	m->last_tick = now;
 	m->ticks++;
 	return moved;

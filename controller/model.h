@@ -217,6 +217,7 @@ struct model {
 	uint32_t service_count;
 	struct mono_ns last_tick;
 	uint64_t ticks;
+	uint32_t first_pool; /* the next tick begins with: tables are made in turn */
 	bool frozen; /* no table changes but hard-down ones */
 	model_event_fn on_event; /* may be NULL */
 	void *event_ctx;
