@@ -10,9 +10,10 @@
 	CYAML_FIELD_STRING_PTR(#member, flags, struct type, member, 0, CYAML_UNLIMITED)
 #define MAP(flags, type, member, fields)                                                           \
 	CYAML_FIELD_MAPPING_PTR(#member, flags, struct type, member, fields)
+/* "services:" with nothing behind it is an empty list. */
 #define LIST(flags, type, member, entry)                                                           \
-	CYAML_FIELD_SEQUENCE(#member, (flags) | CYAML_FLAG_POINTER, struct type, member, &(entry), \
-			     0, CYAML_UNLIMITED)
+	CYAML_FIELD_SEQUENCE(#member, (flags) | CYAML_FLAG_POINTER_NULL_STR, struct type, member,  \
+			     &(entry), 0, CYAML_UNLIMITED)
 #define ENTRY(type, fields) {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct type, fields)}
 
 static const cyaml_schema_field_t interface_fields[] = {

@@ -297,7 +297,7 @@ static void check_value(struct config_context *ctx, const yaml_node_t *node,
 			check_mapping(ctx, node, schema->mapping.fields);
 		return;
 	case CYAML_SEQUENCE:
-		if (!expect_kind(ctx, node, YAML_SEQUENCE_NODE, "a list"))
+		if (is_nothing(node) || !expect_kind(ctx, node, YAML_SEQUENCE_NODE, "a list"))
 			return;
 		for (item = node->data.sequence.items.start; item < node->data.sequence.items.top;
 		     item++) {

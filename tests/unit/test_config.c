@@ -275,6 +275,26 @@ static void test_pool_over_defaults(void **state)
 	config_free(config);
 }
 
+static void test_lists_of_nothing(void **state)
+{
+	struct config *config = loaded(EDGE "providers:\n"
+					    "- name: p\n"
+					    "  regions:\n"
+					    "  - name: r\n"
+					    "    backends:\n"
+					    "  - {name: s, backends: ~}\n"
+					    "- {name: q, regions: null}\n"
+					    "pools: []\n"
+					    "services:\n");
+
+	assert_int_equal(config->provider_count, 2);
+	assert_int_equal(config->region_count, 2);
+	assert_int_equal(config->backend_count, 0);
+	assert_int_equal(config->pool_count, 0);
+	assert_int_equal(config->service_count, 0);
+	config_free(config);
+}
+
 static void test_weights(void **state)
 {
 	struct config *config = loaded(
@@ -590,6 +610,7 @@ int main(void)
 		cmocka_unit_test(test_example_rest),
 		cmocka_unit_test(test_least_file),
 		cmocka_unit_test(test_pool_over_defaults),
+		cmocka_unit_test(test_lists_of_nothing),
 		cmocka_unit_test(test_weights),
 		cmocka_unit_test(test_service_defaults),
 		cmocka_unit_test(test_byte_order_mark_and_crlf),
