@@ -13,33 +13,20 @@
 #include "controller/nexthop.h"
 
 #include <errno.h>
-#include <linux/neighbour.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/nexthop_neighbour.h"
 #include "controller/nexthop_netlink.h"
 
-#define DESTINATIONS_MAX  (BACKENDS_MAX + 1)
-#define LINK_BUCKETS      256
-#define NEIGHBOUR_BUCKETS 4096
-#define BATCH             256  /* route look-ups a loop iteration: some 2 ms */
-#define GATHER_S          0.02 /* from the first route notification to the look-ups */
-#define KEEP_S            0.25 /* how often neighbours are looked through */
-#define ASKS_MAX          500  /* of them asked for in one go: some 2 ms */
-#define REFRESH_S                                                                                  \
-	10.0 /* a neighbour is asked for this often; well below the kernel's 60 s to forgetting it \
-	      */
-#define RETRY_FIRST_S 1.0 /* one without an answer: after 1, 2, 4, 8, 10, 10 ... s */
-#define ROUTE_EVENTS_MAX                                                                           \
-	64 /* more in one go: all destinations are looked up, that is cheaper than matching */
-#define NUD_GOOD (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP)
-
-enum neighbour_state {
-	NEIGHBOUR_ASKED, /* no MAC yet */
-	NEIGHBOUR_KNOWN,
-	NEIGHBOUR_DOUBTED, /* known, then failed once: asked again before it is reported */
-	NEIGHBOUR_FAILED,
-};
+#define DESTINATIONS_MAX (BACKENDS_MAX + 1)
+#define LINK_BUCKETS     256
+#define BATCH            256  /* route look-ups a loop iteration: some 2 ms */
+#define GATHER_S         0.02 /* from the first route notification to the look-ups */
+#define KEEP_S           0.25 /* how often neighbours are looked through */
+/* More route notifications in one go: all destinations are looked up, which is cheaper than
+ * matching. */
+#define ROUTE_EVENTS_MAX 64
 
 enum answer {
 	ANSWER_PENDING,
@@ -51,19 +38,6 @@ struct link_entry {
 	struct nexthop_link link;
 	bool seen; /* in the dump under way */
 	struct link_entry *next;
-};
-
-struct neighbour {
-	uint32_t ifindex;
-	struct address address;
-	uint8_t mac[6];
-	enum neighbour_state state;
-	bool permanent; /* needs no asking */
-	bool seen;      /* in the dump under way */
-	ev_tstamp ask_at;
-	double retry_s;
-	struct destination *users;
-	struct neighbour *next; /* in its bucket */
 };
 
 struct destination {
@@ -88,7 +62,7 @@ struct nexthops {
 	uint32_t dirty_count;
 	uint32_t route_events; /* since the last read */
 	struct link_entry *links[LINK_BUCKETS];
-	struct neighbour *neighbours[NEIGHBOUR_BUCKETS];
+	struct neighbours neighbours;
 	ev_io readable;
 	ev_timer work, keep;
 };
@@ -109,30 +83,6 @@ static const struct nexthop_link *find_link(const struct nexthops *n, uint32_t i
 	const struct link_entry *e = find_link_entry(n, ifindex);
 
 	return e ? &e->link : NULL;
-}
-
-static uint32_t neighbour_bucket(uint32_t ifindex, const struct address *address)
-{
-	uint32_t hash = ifindex * 2654435761u; /* Knuth's multiplicative hash, word by word */
-
-	for (int i = 0; i < 16; i += 4) {
-		uint32_t word;
-
-		memcpy(&word, address->bytes + i, 4);
-		hash = (hash ^ word) * 2654435761u;
-		hash ^= hash >> 15;
-	}
-	return hash % NEIGHBOUR_BUCKETS;
-}
-
-static struct neighbour *find_neighbour(const struct nexthops *n, uint32_t ifindex,
-					const struct address *address)
-{
-	struct neighbour *e = n->neighbours[neighbour_bucket(ifindex, address)];
-
-	while (e && (e->ifindex != ifindex || memcmp(&e->address, address, sizeof(*address))))
-		e = e->next;
-	return e;
 }
 
 /* ---- judging ---- */
@@ -191,79 +141,6 @@ static void tell_users(struct nexthops *n, struct neighbour *neighbour)
 
 /* ---- neighbours ---- */
 
-static void ask_for(struct nexthops *n, struct neighbour *neighbour)
-{
-	bool waiting = neighbour->state != NEIGHBOUR_KNOWN;
-
-	/* An error (interface just gone, table full) is as good as no answer: it is asked again. */
-	if (nexthop_netlink_use(n->netlink, neighbour->ifindex, &neighbour->address))
-		waiting = true;
-	if (waiting) {
-		neighbour->ask_at = ev_now(n->loop) + neighbour->retry_s;
-		neighbour->retry_s =
-			neighbour->retry_s * 2 < REFRESH_S ? neighbour->retry_s * 2 : REFRESH_S;
-	} else {
-		neighbour->ask_at = ev_now(n->loop) + REFRESH_S;
-	}
-}
-
-/* What the kernel's entry says, applied. Returns whether it should be asked for now. */
-static bool apply_entry(struct neighbour *to, const struct nexthop_neighbour *entry)
-{
-	to->permanent = entry->nud & (NUD_PERMANENT | NUD_NOARP);
-	if (entry->nud & NUD_GOOD && entry->has_mac) {
-		memcpy(to->mac, entry->mac, 6);
-		to->state = NEIGHBOUR_KNOWN;
-		to->retry_s = RETRY_FIRST_S;
-		return entry->nud & NUD_STALE;
-	}
-	if (entry->nud & NUD_FAILED && to->state == NEIGHBOUR_KNOWN) {
-		to->state = NEIGHBOUR_DOUBTED; /* "ip neigh flush" looks like this too */
-		return true;
-	}
-	if (entry->nud & NUD_FAILED) {
-		to->state = NEIGHBOUR_FAILED;
-		return false; /* later, by its retry time */
-	}
-	return entry->nud == 0; /* deleted or never there; its MAC, if known, may still be right */
-}
-
-static struct neighbour *new_neighbour(struct nexthops *n, uint32_t ifindex,
-				       const struct address *address)
-{
-	struct neighbour **bucket = &n->neighbours[neighbour_bucket(ifindex, address)];
-	struct nexthop_neighbour entry = {};
-	struct neighbour *neighbour = calloc(1, sizeof(*neighbour));
-
-	if (!neighbour)
-		return NULL;
-	*neighbour = (struct neighbour){
-		.ifindex = ifindex, .address = *address, .retry_s = RETRY_FIRST_S, .next = *bucket};
-	*bucket = neighbour;
-	/* An entry that had failed before we came may be right by now: asked, not believed. */
-	if (nexthop_netlink_neighbour(n->netlink, ifindex, address, &entry) ||
-	    entry.nud & NUD_FAILED)
-		entry.nud = 0;
-	if (apply_entry(neighbour, &entry))
-		ask_for(n, neighbour);
-	else /* phases apart, so that they are not all refreshed in one second */
-		neighbour->ask_at = ev_now(n->loop) + REFRESH_S *
-							      neighbour_bucket(ifindex, address) /
-							      NEIGHBOUR_BUCKETS;
-	return neighbour;
-}
-
-static void free_neighbour(struct nexthops *n, struct neighbour *neighbour)
-{
-	struct neighbour **at =
-		&n->neighbours[neighbour_bucket(neighbour->ifindex, &neighbour->address)];
-
-	while (*at != neighbour)
-		at = &(*at)->next;
-	*at = neighbour->next;
-	free(neighbour);
-}
-
 static void set_neighbour(struct nexthops *n, struct destination *d, struct neighbour *to)
 {
 	struct neighbour *from = d->neighbour;
@@ -275,7 +152,7 @@ static void set_neighbour(struct nexthops *n, struct destination *d, struct neig
 		if (d->next_user)
 			d->next_user->link_user = d->link_user;
 		if (!from->users)
-			free_neighbour(n, from);
+			neighbours_remove(&n->neighbours, from);
 	}
 	d->neighbour = to;
 	if (!to)
@@ -342,9 +219,9 @@ static int look_up(struct nexthops *n, struct destination *d)
 	if (rc)
 		return rc;
 	if (route.found) {
-		neighbour = find_neighbour(n, route.ifindex, &route.gateway);
+		neighbour = neighbours_find(&n->neighbours, route.ifindex, &route.gateway);
 		if (!neighbour)
-			neighbour = new_neighbour(n, route.ifindex, &route.gateway);
+			neighbour = neighbours_add(&n->neighbours, route.ifindex, &route.gateway);
 		if (!neighbour)
 			return -ENOMEM;
 	}
@@ -396,19 +273,6 @@ static void tell_link_users(struct nexthops *n, uint32_t ifindex)
 	}
 }
 
-/* A link came up: who failed may be there now, and who was there may have another MAC. */
-static void ask_link_neighbours_soon(struct nexthops *n, uint32_t ifindex)
-{
-	for (int i = 0; i < NEIGHBOUR_BUCKETS; i++) {
-		for (struct neighbour *e = n->neighbours[i]; e; e = e->next) {
-			if (e->ifindex != ifindex)
-				continue;
-			e->ask_at = 0.;
-			e->retry_s = RETRY_FIRST_S;
-		}
-	}
-}
-
 static struct link_entry *new_link_entry(struct nexthops *n, uint32_t ifindex)
 {
 	struct link_entry *entry = calloc(1, sizeof(*entry));
@@ -437,7 +301,7 @@ static void on_link(struct nexthops *n, const struct nexthop_link *link)
 	if (!routes_move)
 		return;
 	if (link->up)
-		ask_link_neighbours_soon(n, link->ifindex);
+		neighbours_link_up(&n->neighbours, link->ifindex);
 	mark_all(n); /* the kernel drops the routes of a link that goes down without a word */
 }
 
@@ -458,13 +322,12 @@ static void on_link_gone(struct nexthops *n, uint32_t ifindex)
 
 static void on_neighbour(struct nexthops *n, const struct nexthop_neighbour *entry)
 {
-	struct neighbour *neighbour = find_neighbour(n, entry->ifindex, &entry->address);
+	struct neighbour *neighbour =
+		neighbours_find(&n->neighbours, entry->ifindex, &entry->address);
 
 	if (!neighbour)
 		return;
-	neighbour->seen = true;
-	if (apply_entry(neighbour, entry))
-		ask_for(n, neighbour);
+	neighbours_apply(&n->neighbours, neighbour, entry);
 	tell_users(n, neighbour);
 }
 
@@ -502,38 +365,16 @@ static void on_readable(struct ev_loop *loop, ev_io *io, int events)
 		mark_all(n); /* at least the routes; neighbours are asked for in time */
 }
 
-/* Asks for whoever's time has come. */
 static void on_keep(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	struct nexthops *n = timer->data;
-	int asked = 0;
 
-	for (int i = 0; i < NEIGHBOUR_BUCKETS && asked < ASKS_MAX; i++) {
-		for (struct neighbour *e = n->neighbours[i]; e; e = e->next) {
-			if (e->permanent || e->ask_at > ev_now(loop))
-				continue;
-			ask_for(n, e);
-			asked++;
-		}
-	}
+	neighbours_keep(&n->neighbours);
 }
 
 /* ---- the public part ---- */
 
-static void forget_seen(struct nexthops *n)
-{
-	for (int i = 0; i < LINK_BUCKETS; i++) {
-		for (struct link_entry *e = n->links[i]; e; e = e->next)
-			e->seen = false;
-	}
-	for (int i = 0; i < NEIGHBOUR_BUCKETS; i++) {
-		for (struct neighbour *e = n->neighbours[i]; e; e = e->next)
-			e->seen = false;
-	}
-}
-
-/* What a dump did not name is gone. A neighbour's MAC may still be right: it is asked for. */
-static void drop_unseen(struct nexthops *n)
+static void drop_unseen_links(struct nexthops *n)
 {
 	for (int i = 0; i < LINK_BUCKETS; i++) {
 		for (struct link_entry *e = n->links[i], *next; e; e = next) {
@@ -542,24 +383,23 @@ static void drop_unseen(struct nexthops *n)
 				on_link_gone(n, e->link.ifindex);
 		}
 	}
-	for (int i = 0; i < NEIGHBOUR_BUCKETS; i++) {
-		for (struct neighbour *e = n->neighbours[i]; e; e = e->next) {
-			if (!e->seen)
-				ask_for(n, e);
-		}
-	}
 }
 
 int nexthops_resync(struct nexthops *n, struct err *err)
 {
 	int rc;
 
-	forget_seen(n);
+	for (int i = 0; i < LINK_BUCKETS; i++) {
+		for (struct link_entry *e = n->links[i]; e; e = e->next)
+			e->seen = false;
+	}
+	neighbours_dump_begins(&n->neighbours);
 	rc = nexthop_netlink_dump(n->netlink);
 	if (rc)
 		return err_set(err, -rc, "cannot read interfaces and neighbours: %s",
 			       strerror(-rc));
-	drop_unseen(n);
+	drop_unseen_links(n); /* what the dump did not name is gone */
+	neighbours_dump_ended(&n->neighbours);
 	mark_all(n);
 	return 0;
 }
@@ -580,6 +420,7 @@ int nexthops_new(struct ev_loop *loop, nexthop_change_fn on_change, void *ctx, s
 		free(n);
 		return rc;
 	}
+	neighbours_init(&n->neighbours, loop, n->netlink);
 	ev_io_init(&n->readable, on_readable, nexthop_netlink_fd(n->netlink), EV_READ);
 	ev_timer_init(&n->work, on_work, GATHER_S, 0.);
 	ev_timer_init(&n->keep, on_keep, KEEP_S, KEEP_S);

@@ -198,34 +198,35 @@ static int on_neighbour(struct nl_msg *msg, void *ctx)
 	return NL_OK;
 }
 
-static int on_message(struct nl_msg *msg, void *ctx)
+bool nexthop_netlink_parse(struct nlmsghdr *hdr, struct nexthop_event *ret_event)
 {
-	struct nexthop_netlink *nl = ctx;
-	struct nlmsghdr *hdr = nlmsg_hdr(msg);
-	struct nexthop_event event = {};
-	bool good = true;
-
+	memset(ret_event, 0, sizeof(*ret_event));
 	switch (hdr->nlmsg_type) {
 	case RTM_NEWLINK:
 	case RTM_DELLINK:
-		event.kind = hdr->nlmsg_type == RTM_NEWLINK ? NEXTHOP_EVENT_LINK
-							    : NEXTHOP_EVENT_LINK_GONE;
-		good = read_link(hdr, &event.link);
-		break;
+		ret_event->kind = hdr->nlmsg_type == RTM_NEWLINK ? NEXTHOP_EVENT_LINK
+								 : NEXTHOP_EVENT_LINK_GONE;
+		return read_link(hdr, &ret_event->link);
 	case RTM_NEWNEIGH:
 	case RTM_DELNEIGH:
-		event.kind = NEXTHOP_EVENT_NEIGHBOUR;
-		good = read_neighbour(hdr, &event.neighbour);
-		break;
+		ret_event->kind = NEXTHOP_EVENT_NEIGHBOUR;
+		return read_neighbour(hdr, &ret_event->neighbour);
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
-		event.kind = NEXTHOP_EVENT_ROUTE;
-		good = read_prefix(hdr, &event);
-		break;
+		ret_event->kind = NEXTHOP_EVENT_ROUTE;
+		return read_prefix(hdr, ret_event);
 	default:
-		event.kind = NEXTHOP_EVENT_OTHER;
+		ret_event->kind = NEXTHOP_EVENT_OTHER;
+		return true;
 	}
-	if (good)
+}
+
+static int on_message(struct nl_msg *msg, void *ctx)
+{
+	struct nexthop_netlink *nl = ctx;
+	struct nexthop_event event;
+
+	if (nexthop_netlink_parse(nlmsg_hdr(msg), &event))
 		nl->on_event(nl->ctx, &event);
 	return NL_OK;
 }

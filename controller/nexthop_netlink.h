@@ -12,6 +12,8 @@
 #include "controller/err.h"
 #include "maps/types.h"
 
+struct nlmsghdr;
+
 struct nexthop_link {
 	uint32_t ifindex;
 	uint32_t parent; /* ifindex of what a VLAN lies on, else 0 */
@@ -55,6 +57,9 @@ struct nexthop_event {
 		uint8_t length; /* of the 16-byte form: 96 + n for IPv4 */
 	} prefix;
 };
+
+/* What a notification or a dumped entry says. False: nothing for us. Pure. */
+bool nexthop_netlink_parse(struct nlmsghdr *hdr, struct nexthop_event *ret_event);
 
 typedef void (*nexthop_event_fn)(void *ctx, const struct nexthop_event *event);
 
