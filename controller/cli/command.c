@@ -302,7 +302,7 @@ static int command_help_words(char **words, int count, struct command_line *line
 	if (!count)
 		return 0;
 	rc = command_find(words, count, err, &command, &used);
-	if (rc && !command)
+	if (rc && (!command || count > 1)) /* an object alone needs no verb here */
 		return rc;
 	line->help_object = command->object;
 	line->help_verb = rc == 0 && used > 1 ? command->verb : NULL;

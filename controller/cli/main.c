@@ -41,7 +41,8 @@ int cli_fail(enum cli_exit code, const char *fmt, ...)
 void cli_print_json(struct cli *cli, const json_t *doc, bool one_line)
 {
 	json_dumpf(doc, cli->out,
-		   JSON_ENCODE_ANY | JSON_PRESERVE_ORDER | (one_line ? JSON_COMPACT : JSON_INDENT(2)));
+		   JSON_ENCODE_ANY | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(15) |
+			   (one_line ? JSON_COMPACT : JSON_INDENT(2)));
 	fputc('\n', cli->out);
 }
 

@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,14 +169,16 @@ char *units_percent(double ratio, char *to)
 	return to;
 }
 
-static char *units_scaled(double value, double step, const char *const *names, size_t count, char *to)
+/* Three digits, in the unit that leaves one to three before the point. `whole`: the first unit has no fractions. */
+static char *units_scaled(double value, double step, const char *const *names, size_t count, bool whole,
+			  char *to)
 {
 	size_t i = 0;
 
 	for (; i + 1 < count && value >= step * 0.99995; i++)
 		value /= step;
-	snprintf(to, UNITS_TEXT_MAX, "%.*f %s", i == 0 || value >= 100 ? 0 : value >= 10 ? 1 : 2, value,
-		 names[i]);
+	snprintf(to, UNITS_TEXT_MAX, "%.*f %s",
+		 (whole && i == 0) || value >= 100 ? 0 : value >= 10 ? 1 : 2, value, names[i]);
 	return to;
 }
 
@@ -183,23 +186,17 @@ char *units_count(double count, char *to)
 {
 	static const char *const names[] = {"k", "M", "G", "T", "P"};
 
-	if (count < 10000) {
-		snprintf(to, UNITS_TEXT_MAX, "%.0f", count);
-		return to;
-	}
-	count /= 1000;
-	if (count < 999.95) {
-		snprintf(to, UNITS_TEXT_MAX, "%.1f k", count);
-		return to;
-	}
-	return units_scaled(count / 1000, 1000, names + 1, 4, to);
+	if (count >= 10000)
+		return units_scaled(count / 1000, 1000, names, sizeof(names) / sizeof(names[0]), false, to);
+	snprintf(to, UNITS_TEXT_MAX, "%.0f", count);
+	return to;
 }
 
 char *units_bytes(double bytes, char *to)
 {
 	static const char *const names[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
 
-	return units_scaled(bytes, 1024, names, sizeof(names) / sizeof(names[0]), to);
+	return units_scaled(bytes, 1024, names, sizeof(names) / sizeof(names[0]), true, to);
 }
 
 char *units_duration(double seconds, char *to)
