@@ -121,9 +121,11 @@ static void print_safe(FILE *to, const char *fmt, va_list ap)
 
 void print_line(struct cli *cli, const char *label, enum tone tone, const char *fmt, ...)
 {
+	char *safe = text_safe(label);
 	va_list ap;
 
-	fprintf(cli->out, "%s%-14s%s ", tone_on(TONE_FAINT, cli->colour), label, tone_off(cli->colour));
+	fprintf(cli->out, "%s%-14s%s ", tone_on(TONE_FAINT, cli->colour), safe, tone_off(cli->colour));
+	free(safe);
 	fputs(tone_on(tone, cli->colour), cli->out);
 	va_start(ap, fmt);
 	print_safe(cli->out, fmt, ap);

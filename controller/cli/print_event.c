@@ -44,13 +44,15 @@ static void event_rest(const json_t *event, FILE *to)
 	json_object_foreach((json_t *)event, key, value)
 	{
 		char *text = event_placed(key) ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-		char *safe;
+		char *safe_key, *safe;
 
 		if (!text)
 			continue;
+		safe_key = text_safe(key);
 		safe = text_safe(text);
-		fprintf(to, " %s=%s", key, safe);
+		fprintf(to, " %s=%s", safe_key, safe);
 		free(text);
+		free(safe_key);
 		free(safe);
 	}
 }
@@ -61,10 +63,11 @@ void print_event(struct cli *cli, const json_t *event)
 	const char *backend = field_text(event, "backend"), *region = field_text(event, "region");
 	char time[UNITS_TEXT_MAX], *safe, *detail;
 
+	safe = text_safe(print_time(json_string_value(json_object_get(event, "time")), time));
+	fprintf(cli->out, "%s%s%s ", tone_on(TONE_FAINT, cli->colour), safe, tone_off(cli->colour));
+	free(safe);
 	safe = text_safe(name);
-	fprintf(cli->out, "%s%s%s %s%-16s%s", tone_on(TONE_FAINT, cli->colour),
-		print_time(json_string_value(json_object_get(event, "time")), time), tone_off(cli->colour),
-		tone_on(event_tone(name), cli->colour), safe, tone_off(cli->colour));
+	fprintf(cli->out, "%s%-16s%s", tone_on(event_tone(name), cli->colour), safe, tone_off(cli->colour));
 	free(safe);
 	safe = text_safe(strcmp(backend, "-") ? backend : region);
 	detail = text_safe(pool);
