@@ -45,7 +45,8 @@ static __always_inline enum node_verdict tunnel_gue(struct tunnel *tunnel, const
 	const __u8 *gue = (const __u8 *)(udp + 1);
 	__u32 rest = tunnel->total - tunnel->ip_length, length, words;
 
-	if (rest < sizeof(*udp) + 4 || (const void *)(gue + 4) > data_end)
+	if (tunnel->total < tunnel->ip_length + sizeof(*udp) + 4 ||
+	    (const void *)(gue + 4) > data_end)
 		return NODE_DROP_MALFORMED;
 	length = bpf_ntohs(udp->len);
 	words = gue[0] & 0x1f;

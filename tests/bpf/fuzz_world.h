@@ -171,6 +171,30 @@ static inline void fuzz_add_prefixes(struct fuzz_world *w, struct random *r)
 	w->maps.settings->layout = MAPS_LAYOUT;
 }
 
+/* On addresses of services and prefixes; a third of them has moved. */
+static inline void fuzz_add_sandboxes(struct fuzz_world *w, struct random *r)
+{
+	struct model *m = &w->model;
+
+	for (int draw = 0; draw < 2000 && m->sandbox_count < MODEL_SANDBOXES_MAX; draw++) {
+		const struct service *s = &m->services[random_below(r, m->service_count)];
+		struct model_sandbox *at = &m->sandboxes[m->sandbox_count++];
+
+		at->key = (struct sandbox_key){.address = s->address, .service = s->id};
+		if (s->kind == SERVICE_KIND_PREFIX && s->prefix_length < 127) {
+			at->key.address.bytes[14] = (uint8_t)random_below(r, 2);
+			at->key.address.bytes[15] = (uint8_t)random_bits(r);
+		}
+		if (s->flags & SERVICE_SANDBOX_PORT)
+			at->key.port_be = htons((uint16_t)(443 + random_below(r, 4)));
+		at->value.backend = fuzz_owner(r);
+		at->value.former = one_in(r, 3) ? fuzz_owner(r) : BACKEND_NONE;
+		if (bpf_map_update_elem(bpf_map__fd(w->maps.skel->maps.sandboxes), &at->key,
+					&at->value, BPF_NOEXIST))
+			m->sandbox_count--; /* drawn before */
+	}
+}
+
 static inline void fuzz_load(struct world *w)
 {
 	uint32_t port = 5, lo = 1;
@@ -208,6 +232,7 @@ static inline void fuzz_world_open(struct fuzz_world *w, struct random *r)
 		fuzz_add_address(w, r, i, false);
 	}
 	fuzz_add_prefixes(w, r);
+	fuzz_add_sandboxes(w, r);
 }
 
 static inline void fuzz_forget_flows(struct fuzz_world *w)

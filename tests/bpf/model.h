@@ -16,15 +16,17 @@
 
 #include "maps/backend.h"
 #include "maps/hash.h"
+#include "maps/sandbox.h"
 #include "maps/service.h"
 #include "maps/slot.h"
 #include "maps/verdict.h"
 
-#define MODEL_FRAME_MAX    4096
-#define MODEL_SERVICES_MAX 256
-#define MODEL_NOTES        65536 /* a power of two */
-#define MODEL_EXTENSIONS   6 /* IPv6 extension headers that are followed */
-#define MODEL_GUE_PORT     6080
+#define MODEL_FRAME_MAX     4096
+#define MODEL_SERVICES_MAX  256
+#define MODEL_SANDBOXES_MAX 512
+#define MODEL_NOTES         65536 /* a power of two */
+#define MODEL_EXTENSIONS    6     /* IPv6 extension headers that are followed */
+#define MODEL_GUE_PORT      6080
 
 #define MODEL_SYN 0x02
 #define MODEL_ACK 0x10
@@ -55,6 +57,11 @@ struct model_note {
 	uint8_t protocol;
 };
 
+struct model_sandbox {
+	struct sandbox_key key;
+	struct sandbox value;
+};
+
 struct model {
 	uint64_t hash_seed;
 	struct service services[MODEL_SERVICES_MAX]; /* of every kind but markers */
@@ -65,6 +72,8 @@ struct model {
 	uint32_t backend_max;
 	uint32_t ingress_ifindex;
 	uint64_t ports; /* bit i: entry i of the devmap is there */
+	struct model_sandbox sandboxes[MODEL_SANDBOXES_MAX];
+	uint32_t sandbox_count;
 	struct model_note notes[MODEL_NOTES];
 	uint32_t note_count;
 };
@@ -344,6 +353,22 @@ static inline uint64_t model_key(const struct model *m, const struct service *s,
 	return flow_hash;
 }
 
+/* Where this sandbox was placed; NULL: nowhere. */
+static inline const struct sandbox *model_sandbox(const struct model *m, const struct service *s,
+						  const struct model_packet *p)
+{
+	uint16_t port_be = s->flags & SERVICE_SANDBOX_PORT ? (uint16_t)(p->ports >> 16) : 0;
+
+	for (uint32_t i = 0; s->affinity == AFFINITY_SANDBOX && i < m->sandbox_count; i++) {
+		const struct sandbox_key *key = &m->sandboxes[i].key;
+
+		if (key->service == s->id && key->port_be == port_be &&
+		    model_same(&key->address, &p->destination))
+			return &m->sandboxes[i].value;
+	}
+	return NULL;
+}
+
 static inline enum verdict model_choose(struct model *m, const struct service *s,
 					const struct model_packet *p, struct model_route *r)
 {
@@ -351,12 +376,18 @@ static inline enum verdict model_choose(struct model *m, const struct service *s
 	bool all = s->track == TRACK_ALWAYS ||
 		   (s->track == TRACK_MOVED && s->flags & SERVICE_TRACK_UDP && udp);
 	bool remembers = s->affinity != AFFINITY_NONE;
+	const struct sandbox *sandbox = model_sandbox(m, s, p);
 	const struct slot *slot;
 
-	if (!s->slot_count)
-		return VERDICT_DROP_EMPTY_POOL;
 	r->flow_hash = hash_flow(p->ipv4, &p->source, &p->destination, p->ports, p->protocol,
 				 m->hash_seed);
+	if (sandbox && model_backend(m, sandbox->backend)) {
+		r->backend = sandbox->backend;
+		model_hop(m, r, sandbox->former);
+		return VERDICT_CONTINUE;
+	}
+	if (!s->slot_count)
+		return VERDICT_DROP_EMPTY_POOL;
 	slot = &m->slots[s->slot_base + hash_slot(model_key(m, s, p, r->flow_hash), s->slot_count)];
 	if (remembers && (all || (s->track == TRACK_MOVED && slot->secondary)))
 		r->backend = model_tracked(m, s, p, slot, all, r);
