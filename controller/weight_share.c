@@ -61,7 +61,7 @@ static uint32_t next_tier(const struct weight_tick *t, uint32_t after)
 	return next;
 }
 
-/* Gives out `take`, at most the tier's headroom; each round fills at least one group to the brim,
+/* Gives out `take` as far as there is headroom; each round fills at least one group to the brim,
  * or is the last. Returns what could not be placed. */
 static double fill_tier(const struct view *v, uint32_t tier, double take)
 {
@@ -90,18 +90,17 @@ static double fill_tier(const struct view *v, uint32_t tier, double take)
 
 static double tier_allows(const struct view *v, uint32_t tier)
 {
-	double capacity = 0, sum = 0, room = 0;
+	double capacity = 0, sum = 0;
 
 	for (uint32_t g = 0; g < v->t->in->group_count; g++) {
 		if (v->t->in->groups[g].tier != tier)
 			continue;
 		capacity += v->t->groups[g].capacity;
 		sum += effective(v, g);
-		room += headroom(v, g);
 	}
 	if (capacity <= 0)
 		return 0;
-	return fmin(room, fmin(1, v->t->p->overprovision * sum / capacity));
+	return fmin(1, v->t->p->overprovision * sum / capacity);
 }
 
 static bool give_rest(const struct view *v, double left)
