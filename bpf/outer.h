@@ -19,6 +19,7 @@
  * be 0 (RFC 6864). The IPv4 checksum needs three additions to the backend's `ip_sum`. UDP checksum:
  * over IPv4 none; over IPv6 see inner_sum().
  */
+#include "bpf/answer.h"
 #include "bpf/slot.h"
 
 #define GUE_PORT  6080
@@ -273,6 +274,23 @@ static __always_inline enum verdict outer_send(struct xdp_md *ctx, const struct 
 	return VERDICT_FORWARD_REDIRECT;
 }
 
+/* What is told to fit leaves room for all hops, so that it does not change when slots move. */
+static __always_inline enum verdict outer_too_big(struct xdp_md *ctx, const struct packet *packet,
+						  const struct service *service,
+						  const struct backend *backend)
+{
+	bool ipv4 = backend->family == 4;
+	__u32 most = 0;
+
+	if (service->encap != ENCAP_L2)
+		most = ipv4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+	if (service->encap == ENCAP_GUE)
+		most += 16 + ROUTE_HOPS_MAX * (ipv4 ? 4 : 16);
+	if (packet->quoted || backend->path_mtu_bytes <= most)
+		return VERDICT_DROP_TOO_BIG;
+	return too_big(ctx, packet->l3_offset, packet->length, backend->path_mtu_bytes - most);
+}
+
 static __always_inline enum verdict outer_forward(struct xdp_md *ctx, const struct packet *packet,
 						  const struct service *service,
 						  const struct key *key, const struct route *route)
@@ -287,7 +305,7 @@ static __always_inline enum verdict outer_forward(struct xdp_md *ctx, const stru
 		return VERDICT_DROP_NO_NEXTHOP;
 	outer_measure(service, route, &outer);
 	if (packet->length + outer.length > backend->path_mtu_bytes)
-		return VERDICT_DROP_TOO_BIG;
+		return outer_too_big(ctx, packet, service, backend);
 	if (service->encap == ENCAP_GUE && backend->family == 6 &&
 	    !(service->flags & SERVICE_CHECKSUM_ZERO))
 		outer.inner_sum = inner_sum(ctx, packet);

@@ -33,6 +33,7 @@ struct packet {
 	__u8 fragment;   /* enum fragment */
 	__u8 extended;   /* IPv6 extension headers or IPv4 options stand between */
 	__u8 l4_bad;     /* the L4 header is cut or its length lies */
+	__u8 quoted;     /* an ICMP error: the flow is the one that it quotes (quote.h) */
 	__u8 sums_known; /* the L4 checksum is there, and covers the whole of the rest */
 };
 

@@ -56,7 +56,7 @@ static __always_inline enum verdict parse_l4(struct packet *packet, const void *
 	__u32 rest = packet->length - packet->l4_offset;
 	__u32 header;
 
-	packet->tcp_flags = packet->l4_bad = packet->sums_known = 0;
+	packet->tcp_flags = packet->l4_bad = packet->sums_known = packet->quoted = 0;
 	packet->ports = 0;
 	if (!packet_has_ports(packet))
 		return VERDICT_CONTINUE;

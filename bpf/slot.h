@@ -73,9 +73,9 @@ static __always_inline bool slot_read(const struct service *service, __u64 hash,
 static __always_inline bool slot_notes_all(const struct service *service,
 					   const struct packet *packet)
 {
-	return service->track == TRACK_ALWAYS || (service->track == TRACK_MOVED &&
-						  service->flags & SERVICE_TRACK_UDP &&
-						  packet->protocol == IPPROTO_UDP);
+	return service->track == TRACK_ALWAYS ||
+	       (service->track == TRACK_MOVED && service->flags & SERVICE_TRACK_UDP &&
+		packet->protocol == IPPROTO_UDP);
 }
 
 /*
@@ -100,17 +100,16 @@ static __always_inline enum verdict slot_track(const struct service *service,
 			return VERDICT_CONTINUE;
 		}
 		/* Where all flows are noted, an unknown datagram begins one. */
-		if (!(always && packet->protocol == IPPROTO_UDP) &&
-		    slot_former(route, slot)) {
+		if (!(always && packet->protocol == IPPROTO_UDP) && slot_former(route, slot)) {
 			route->kept = 1;
-			if (always)
+			if (always && !packet->quoted)
 				flow_note(key->flow, slot->secondary);
 			return VERDICT_CONTINUE;
 		}
 	}
 	if (!route_to(route, slot->primary))
 		return VERDICT_DROP_NO_BACKEND;
-	if (always || packet_is_syn(packet))
+	if ((always && !packet->quoted) || packet_is_syn(packet))
 		flow_note(key->flow, slot->primary);
 	return VERDICT_CONTINUE;
 }

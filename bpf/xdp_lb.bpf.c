@@ -4,6 +4,7 @@
  *
  *   parse.h    frame -> packet                   passes what is not IP
  *   service.h  packet -> service                 passes what is for none
+ *   quote.h    an ICMP error -> the flow that it quotes; answer.h answers echo
  *   key.h      packet, service -> hashes
  *   slot.h     hashes -> backend, hops           flow.h remembers flows of slots that moved
  *   outer.h    backend -> outer headers, sent
@@ -17,6 +18,7 @@
  */
 #include "bpf/parse.h"
 #include "bpf/service.h"
+#include "bpf/quote.h"
 #include "bpf/key.h"
 #include "bpf/slot.h"
 #include "bpf/outer.h"
@@ -72,6 +74,32 @@ static __always_inline enum verdict serve(struct xdp_md *ctx, const struct setti
 	return verdict;
 }
 
+/*
+ * ICMP: an error becomes the flow that it quotes. Echo to a VIP is answered; to a sandbox it goes
+ * as any packet does. VERDICT_CONTINUE: `packet` is to be served. A function of its own, verified
+ * once, on a copy: so the fast path's packet can stay in registers.
+ */
+__noinline int handle_icmp(struct xdp_md *ctx, struct packet *packet)
+{
+	const struct settings *in_force;
+	const struct service *service;
+	__u32 zero = 0;
+
+	in_force = bpf_map_lookup_elem(&settings, &zero);
+	if (!packet || !in_force || !quote_is_icmp(packet))
+		return VERDICT_PASS_NOT_OURS;
+	if (!answer_is_echo(ctx, packet))
+		return quote_read(packet, packet_l3(ctx, packet), (void *)(long)ctx->data_end)
+			       ? VERDICT_CONTINUE
+			       : VERDICT_PASS_NOT_OURS;
+	if (service_marker(in_force, packet))
+		return answer_echo(ctx, packet);
+	service = service_by_prefix(in_force, packet);
+	if (!service)
+		return VERDICT_PASS_NOT_OURS;
+	return service->affinity == AFFINITY_SANDBOX ? VERDICT_CONTINUE : answer_echo(ctx, packet);
+}
+
 static __always_inline enum verdict handle(struct xdp_md *ctx)
 {
 	const struct settings *in_force;
@@ -87,8 +115,14 @@ static __always_inline enum verdict handle(struct xdp_md *ctx)
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;
 	packet_forget(&packet, in_force->hash_seed);
-	if (!packet_has_ports(&packet))
-		return VERDICT_PASS_NOT_OURS;
+	if (!packet_has_ports(&packet)) {
+		struct packet copy = packet;
+
+		verdict = handle_icmp(ctx, &copy);
+		if (verdict != VERDICT_CONTINUE)
+			return verdict;
+		packet = copy;
+	}
 	service = service_of(in_force, &packet);
 	if (!service)
 		return VERDICT_PASS_NOT_OURS;

@@ -202,6 +202,14 @@ static inline uint64_t fixture_count(struct bpf_map *map, uint32_t key, size_t s
 	return sum;
 }
 
+/* Entry 0 of a per-CPU map becomes zero. */
+static inline void fixture_clear_counters(struct bpf_map *map)
+{
+	char zero[4096] = {0};
+
+	map_set(map, 0, zero);
+}
+
 static inline uint64_t fixture_verdict_count(uint32_t verdict)
 {
 	return fixture_count(fx.skel->maps.verdicts, verdict, sizeof(struct verdict_stats),

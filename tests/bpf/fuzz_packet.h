@@ -58,9 +58,9 @@ static inline uint8_t fuzz_protocol(struct random *r, bool ipv4)
 
 	if (i < 10)
 		return IPPROTO_TCP;
-	if (i < 18)
+	if (i < 17)
 		return IPPROTO_UDP;
-	return i == 18 ? (ipv4 ? IPPROTO_ICMP : IPPROTO_ICMPV6) : (uint8_t)random_bits(r);
+	return i <= 18 ? (ipv4 ? IPPROTO_ICMP : IPPROTO_ICMPV6) : (uint8_t)random_bits(r);
 }
 
 static inline uint8_t *fuzz_ipv4(struct model_frame *f, struct random *r, struct address *source,
@@ -107,6 +107,32 @@ static inline uint8_t *fuzz_ipv6(struct model_frame *f, struct random *r, struct
 	}
 	*next = protocol;
 	return ip;
+}
+
+/* Echo, or an error that quotes a packet from where it is going to, or anything. */
+static inline void fuzz_icmp(struct model_frame *f, struct random *r, bool ipv4,
+			     const struct address *destination)
+{
+	static const uint8_t types4[] = {8, 8, 3, 3, 11, 12, 0, 5},
+			     types6[] = {128, 128, 2, 1, 3, 4, 135, 129};
+	uint8_t *icmp = model_add(f, 8), *quoted;
+	struct address client = fuzz_client(r, ipv4), from = *destination;
+	uint8_t protocol = one_in(r, 8) ? (uint8_t)random_bits(r) : one_in(r, 2) ? 6 : 17;
+
+	icmp[0] = (ipv4 ? types4 : types6)[random_below(r, 8)];
+	model_put16(icmp + 2, random_below(r, 65536));
+	model_put16(icmp + 6, one_in(r, 3) ? 0 : random_below(r, 65536));
+	if (one_in(r, 8))
+		from = fuzz_destination(r, ipv4);
+	if (ipv4)
+		fuzz_ipv4(f, r, &from, &client, protocol);
+	else
+		fuzz_ipv6(f, r, &from, &client, protocol);
+	quoted = model_add(f, random_below(r, 40));
+	if (f->length - (uint32_t)(quoted - f->bytes) < 8)
+		return;
+	model_put16(quoted, one_in(r, 6) ? random_below(r, 65536) : 443 + random_below(r, 4));
+	model_put16(quoted + 2, 30000 + random_below(r, 16));
 }
 
 static inline void fuzz_l4(struct model_frame *f, struct random *r, uint8_t protocol)
@@ -166,7 +192,10 @@ static inline void fuzz_build(struct model_frame *f, struct random *r)
 		fuzz_ipv4(f, r, &source, &destination, protocol);
 	else
 		fuzz_ipv6(f, r, &source, &destination, protocol);
-	fuzz_l4(f, r, protocol);
+	if (protocol == (ipv4 ? IPPROTO_ICMP : IPPROTO_ICMPV6) && !one_in(r, 4))
+		fuzz_icmp(f, r, ipv4, &destination);
+	else
+		fuzz_l4(f, r, protocol);
 	fuzz_finish(f, r);
 	if (one_in(r, 4)) {
 		uint32_t padding = random_below(r, 40);

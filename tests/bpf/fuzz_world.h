@@ -135,6 +135,7 @@ static inline void fuzz_add_address(struct fuzz_world *w, struct random *r, uint
 			marker.flags |= n % 2 ? SERVICE_HAS_ANY_PORT_UDP : SERVICE_HAS_ANY_PORT_TCP;
 		fuzz_add(w, &s);
 	}
+	w->model.vips[w->model.vip_count++] = marker.address;
 	world_place(w->maps.services, SERVICES_TABLE_SIZE, marker);
 }
 

@@ -44,6 +44,7 @@ struct model_packet {
 	bool ipv4, plain;     /* plain: neither options nor extension headers */
 	bool has_l4;          /* TCP or UDP with ports to read */
 	bool l4_bad;
+	bool quoted; /* stands for the flow that an ICMP error quotes */
 	uint8_t protocol, tos, tcp_flags;
 	enum model_piece piece;
 	struct address source, destination;
@@ -66,6 +67,8 @@ struct model {
 	uint64_t hash_seed;
 	struct service services[MODEL_SERVICES_MAX]; /* of every kind but markers */
 	uint32_t service_count;
+	struct address vips[MODEL_SERVICES_MAX]; /* that have a marker */
+	uint32_t vip_count;
 	const struct slot *slots;
 	const struct backend *backends; /* by id */
 	const struct nexthop *nexthops;
@@ -330,13 +333,13 @@ static inline uint16_t model_tracked(struct model *m, const struct service *s,
 	if (!syn && model_backend(m, note->backend))
 		return note->backend;
 	if (!syn && former && !former->down && !(all && p->protocol == IPPROTO_UDP)) {
-		if (all)
+		if (all && !p->quoted)
 			model_remember(m, note, p, slot->secondary);
 		return slot->secondary;
 	}
 	if (!model_backend(m, slot->primary))
 		return BACKEND_NONE;
-	if (all || syn)
+	if ((all && !p->quoted) || syn)
 		model_remember(m, note, p, slot->primary);
 	return slot->primary;
 }
@@ -428,7 +431,7 @@ static inline bool model_summed(const struct model_frame *f, const struct model_
 {
 	const uint8_t *l4 = f->bytes + p->l4;
 
-	if (!p->has_l4 || !p->plain || p->piece != MODEL_WHOLE)
+	if (!p->has_l4 || p->quoted || !p->plain || p->piece != MODEL_WHOLE)
 		return false;
 	return p->protocol == IPPROTO_TCP || (get16(l4 + 6) && get16(l4 + 4) == p->end - p->l4);
 }
@@ -576,6 +579,97 @@ static inline enum verdict model_forward(const struct model *m, const struct ser
 	return model_send(m, n);
 }
 
+/* --- ICMP */
+
+static inline bool model_is_vip(const struct model *m, const struct model_packet *p)
+{
+	for (uint32_t i = 0; i < m->vip_count; i++)
+		if (model_same(&m->vips[i], &p->destination) &&
+		    hash_is_ipv4(&m->vips[i]) == p->ipv4)
+			return true;
+	return false;
+}
+
+/* The checksum of what changed in the message: everything else is as it came, right or wrong. */
+static inline void model_resum(uint8_t *check, uint32_t from, uint32_t to, bool never_zero)
+{
+	uint32_t sum = (~get16(check) & 0xffff) + (~from & 0xffff) + to;
+
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	sum = ~sum & 0xffff;
+	model_put16(check, never_zero && !sum ? 0xffff : sum);
+}
+
+static inline enum verdict model_echo(const struct model_packet *p, const struct model_frame *f,
+				      struct model_frame *out)
+{
+	uint8_t *ip = out->bytes + p->l3, *icmp = out->bytes + p->l4;
+	uint32_t size = p->ipv4 ? 4 : 16, at = p->ipv4 ? 12 : 8, was = get16(icmp);
+
+	memcpy(out->bytes, f->bytes + 6, 6);
+	memcpy(out->bytes + 6, f->bytes, 6);
+	memcpy(ip + at, f->bytes + p->l3 + at + size, size);
+	memcpy(ip + at + size, f->bytes + p->l3 + at, size);
+	if (p->ipv4)
+		model_resum(ip + 10, (uint32_t)ip[8] << 8, 64 << 8, false);
+	ip[p->ipv4 ? 8 : 7] = 64;
+	icmp[0] = p->ipv4 ? 0 : 129;
+	model_resum(icmp + 2, was, get16(icmp), true);
+	return VERDICT_ANSWER_ECHO;
+}
+
+/* An error that quotes a packet of its own destination: `p` becomes the client's side of that flow.
+ */
+static inline bool model_quote(const struct model_frame *f, struct model_packet *p)
+{
+	const uint8_t *icmp = f->bytes + p->l4, *ip = icmp + 8;
+	uint32_t header = 40, room = p->end - p->l4, size = p->ipv4 ? 4 : 16;
+	uint8_t type = icmp[0];
+
+	if (p->l4 - p->l3 > 0x7ff || room < 8u + (p->ipv4 ? 20 : 40) ||
+	    ip[0] >> 4 != (p->ipv4 ? 4 : 6))
+		return false;
+	if (p->ipv4 ? type != 3 && type != 11 && type != 12 : type < 1 || type > 4)
+		return false;
+	if (p->ipv4) {
+		header = (ip[0] & 15) * 4;
+		if (header < 20 || get16(ip + 6) & 0x1fff)
+			return false;
+	}
+	if (room < 8 + header + 8 ||
+	    memcmp(ip + (p->ipv4 ? 12 : 8), p->destination.bytes + 16 - size, size))
+		return false;
+	p->protocol = ip[p->ipv4 ? 9 : 6];
+	if (p->protocol != IPPROTO_TCP && p->protocol != IPPROTO_UDP)
+		return false;
+	memcpy(p->source.bytes + 16 - size, ip + (p->ipv4 ? 16 : 24), size);
+	memcpy(&p->ports, ip + header, 4);
+	p->ports = p->ports >> 16 | p->ports << 16;
+	p->tcp_flags = MODEL_ACK;
+	p->quoted = true;
+	return true;
+}
+
+/* VERDICT_CONTINUE: go on with `p`. */
+static inline enum verdict model_icmp(const struct model *m, const struct model_frame *f,
+				      struct model_packet *p, struct model_frame *out)
+{
+	const uint8_t *icmp = f->bytes + p->l4;
+	const struct service *s;
+
+	if (p->piece != MODEL_WHOLE || p->protocol != (p->ipv4 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
+		return VERDICT_PASS_NOT_OURS;
+	if (!p->plain || p->end - p->l4 < 8 || icmp[0] != (p->ipv4 ? 8 : 128) || icmp[1])
+		return model_quote(f, p) ? VERDICT_CONTINUE : VERDICT_PASS_NOT_OURS;
+	if (model_is_vip(m, p))
+		return model_echo(p, f, out);
+	s = model_service(m, p);
+	if (!s)
+		return VERDICT_PASS_NOT_OURS;
+	return s->affinity == AFFINITY_SANDBOX ? VERDICT_CONTINUE : model_echo(p, f, out);
+}
+
 /* The whole way. `out` is the frame that leaves; where nothing is forwarded, the one that came. */
 static inline enum verdict model_xdp_lb(struct model *m, const struct model_frame *f,
 					struct model_frame *out)
@@ -588,8 +682,11 @@ static inline enum verdict model_xdp_lb(struct model *m, const struct model_fram
 	*out = *f;
 	if (verdict)
 		return verdict;
-	if (!p.has_l4)
-		return VERDICT_PASS_NOT_OURS;
+	if (!p.has_l4) {
+		verdict = model_icmp(m, f, &p, out);
+		if (verdict)
+			return verdict;
+	}
 	s = model_service(m, &p);
 	if (!s)
 		return VERDICT_PASS_NOT_OURS;
