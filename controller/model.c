@@ -16,7 +16,7 @@
 #include "controller/model_index.h"
 #include "controller/slots.h"
 
-#define TICK_MAX_S	  1.0 /* a daemon that slept does not make up for it in one jump */
+#define TICKS_AT_ONCE	  3.0 /* a daemon that slept does not make up for it in one jump */
 #define TABLES_A_TICK	  4   /* that merely slide; more wait for the next ticks, so that one tick stays short */
 #define NEXTHOP_PENDING_S 2.0 /* this long an unanswered next hop counts as usable */
 
@@ -176,7 +176,7 @@ int model_backend_set_weight(struct model *m, uint32_t backend, double weight, s
 	struct model_backend *b = &m->backends[backend];
 
 	if (!(weight >= 0 && weight <= 1))
-		return err_set(err, EINVAL, "a weight is between 0 and 1, or 0%% and 100%%");
+		return err_set(err, ERANGE, "a weight is between 0 and 1, or 0%% and 100%%");
 	if (b->admin_weight == weight)
 		return 0;
 	emit(m, MODEL_EVENT_BACKEND_WEIGHT, "", b->name, now, "from=%.4f to=%.4f",
@@ -524,7 +524,9 @@ static uint32_t tick_pool(struct model *m, struct model_pool *pool, double dt, u
 
 uint32_t model_tick(struct model *m, struct mono_ns now)
 {
-	double dt = m->ticks ? fmin(mono_seconds_between(m->last_tick, now), TICK_MAX_S) : 0;
+	double dt = m->ticks ? fmin(mono_seconds_between(m->last_tick, now),
+				    TICKS_AT_ONCE * m->config->health.tick_s)
+			     : 0;
 	uint32_t moved = 0, budget = TABLES_A_TICK;
 
 	if (m->ticks && dt <= 0)

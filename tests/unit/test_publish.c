@@ -310,8 +310,8 @@ static void wishes(void **state)
 
 	load(shape((struct shape){.backends = 10}));
 	i = backend("b4");
-	assert_int_equal(model_backend_set_weight(life.model, i, 1.5, life.now, &err), -EINVAL);
-	assert_int_equal(model_backend_set_weight(life.model, i, NAN, life.now, &err), -EINVAL);
+	assert_int_equal(model_backend_set_weight(life.model, i, 1.5, life.now, &err), -ERANGE);
+	assert_int_equal(model_backend_set_weight(life.model, i, NAN, life.now, &err), -ERANGE);
 	assert_int_equal(model_backend_set_weight(life.model, i, 0.5, life.now, &err), 0);
 	ticks(30);
 	assert_true(life.model->backends[i].slots < 300);
