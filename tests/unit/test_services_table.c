@@ -81,7 +81,8 @@ static void exact_any_and_both(void **state)
 	assert_int_equal(find(&a, 0, 0)->flags, 0);
 	assert_int_equal(find(&b, 0, 0)->flags, SERVICE_HAS_ANY_PORT_UDP);
 	assert_int_equal(find(&b, 0, IPPROTO_UDP)->kind, SERVICE_KIND_ANY_PORT);
-	assert_int_equal(find(&b, 0, IPPROTO_UDP)->flags, SERVICE_CHECKSUM_ZERO);
+	assert_int_equal(find(&b, 0, IPPROTO_UDP)->flags,
+			 SERVICE_CHECKSUM_ZERO | SERVICE_TRACK_UDP);
 	assert_int_equal(find(&b, 0, IPPROTO_UDP)->track, TRACK_ALWAYS);
 	/* a pool without members */
 	assert_int_equal(find(&b, 0, IPPROTO_UDP)->slot_count, 0);
