@@ -184,6 +184,8 @@ install: all
 	install -D -m 0755 build/ebbd $(DESTDIR)$(PREFIX)/sbin/ebbd
 	install -D -m 0755 build/ebb $(DESTDIR)$(PREFIX)/bin/ebb
 	install -D -m 0644 packaging/ebb.yaml $(DESTDIR)$(PREFIX)/share/doc/ebb/ebb.yaml
+	install -D -m 0644 packaging/ebb.bash-completion \
+	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions/ebb
 	for m in docs/man/*.[1-8]; do \
 	  install -D -m 0644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
 

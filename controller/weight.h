@@ -3,7 +3,7 @@
 #define EBB_WEIGHT_H
 /*
  * weight: from the health of backends to the weights of one pool, by eight numbered rules
- * (ebb-weights(7) and the tests bear the same numbers). Takes plain arrays and elapsed time, gives
+ * (ebbd(8) and the tests bear the same numbers). Takes plain arrays and elapsed time, gives
  * plain arrays, keeps what must be remembered between ticks in struct weight_state. Pure: no clock,
  * no I/O.
  *
