@@ -258,7 +258,7 @@ static void control_dispatch(struct control *control, struct conn *conn, const j
 	if (!wrong && strcmp(json_string_value(name), "monitor") == 0) {
 		control_subscribe(control, conn, id, params ? params : none);
 	} else if (wrong) {
-		control_refuse(control, conn, json_is_array(id) || json_is_object(id) ? NULL : id,
+		control_refuse(control, conn, json_is_integer(id) || json_is_string(id) ? id : NULL,
 			       "usage", wrong);
 	} else if ((method = control_method(control, json_string_value(name)))) {
 		control_call(control, conn, method, id, params ? params : none);
