@@ -63,7 +63,7 @@ mapped_total() { # EDGE: packets sent to all backends
 	bpftool -j map dump pinned "$LAB_BPFFS/$LAB-$1/maps/backend_stats" | jq '[.[].formatted.values[].value.packets] | add'
 }
 table_of() { # EDGE: a hash over the whole slots map
-	bpftool -j map dump pinned "$LAB_BPFFS/$LAB-$1/maps/slots" | jq -c '[.[].formatted.value]' | sha256sum | cut -d' ' -f1
+	"$LAB_TOOLS/map_hash" "$LAB_BPFFS/$LAB-$1/maps/slots"
 }
 verdict_drops() { # EDGE: packets that xdp_lb dropped, for whatever reason
 	lab_ebb "$1" --json status | jq '[.verdicts | to_entries[] | select(.key | startswith("drop")) | .value.packets] | add // 0'

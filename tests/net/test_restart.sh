@@ -12,7 +12,7 @@ weights=(50% 100% 20% 80%)
 
 curl_forever() { # VIP: one request a connection, until the file `stop` is there; a line for each that failed
 	while [ ! -e "$LAB_DIR/stop" ]; do
-		lab_run client-1 curl -gsS --retry 0 --max-time 5 -H 'Connection: close' "http://$1/?[1-20]" \
+		lab_run client-1 curl -sS --retry 0 --max-time 5 -H 'Connection: close' --resolve "vip:80:$1" 'http://vip/?[1-20]' \
 			>>"$LAB_DIR/curl.pages" 2>>"$LAB_DIR/curl.errors" || echo "curl: exit $?" >>"$LAB_DIR/curl.errors"
 	done
 }

@@ -37,10 +37,10 @@ spread() { # VIP, and the family of the outer header
 }
 
 with_curl() { # VIP: 60 times the real thing, a connection each
-	local url=$1
-	[[ $url = *:* ]] && url="[$url]"
-	lab_run client-1 curl -gsS --no-keepalive --retry 0 --max-time 5 -H 'Connection: close' \
-		"http://$url/?[1-60]" >"$LAB_DIR/curl" || return
+	local to=$1
+	[[ $to = *:* ]] && to="[$to]"
+	lab_run client-1 curl -sS --retry 0 --max-time 5 -H 'Connection: close' --resolve "vip:80:$to" \
+		'http://vip/?[1-60]' >"$LAB_DIR/curl" || return
 	equal "$(grep -cE '^backend (fra|dub|ams)-[12]$' "$LAB_DIR/curl")" 60
 }
 
