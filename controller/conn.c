@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "controller/mono.h"
+
 #define CONN_READ_BYTES	   65536
 #define CONN_LINES_A_TURN  64 /* then others get the loop */
 #define CONN_OUT_KEEP_BYTES 65536 /* an output buffer larger than this is given back when empty */
@@ -25,7 +27,7 @@ struct conn {
 	size_t in_used, in_size;
 	size_t scanned; /* bytes of `in` known to hold no newline */
 	size_t out_start, out_used, out_size;
-	ev_tstamp progress; /* when a whole line came or output was taken */
+	struct mono_ns progress; /* when a whole line came or output was taken; wall time may be set */
 	bool finishing, only_push, eof, broken;
 };
 
@@ -104,7 +106,7 @@ int conn_send(struct conn *conn, const char *bytes, size_t length)
 	if (conn->broken)
 		return -EPIPE;
 	if (!conn_unread_bytes(conn)) {
-		conn->progress = ev_now(conn->loop);
+		conn->progress = mono_now();
 		sent = send(conn->fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (sent < 0 && errno != EAGAIN && errno != EINTR) {
 			rc = -errno;
@@ -156,7 +158,7 @@ static bool conn_lines(struct conn *conn)
 			break;
 		*end = 0;
 		conn->scanned = 0;
-		conn->progress = ev_now(conn->loop);
+		conn->progress = mono_now();
 		start = (size_t)(end + 1 - conn->in);
 		if ((size_t)(end - line) > conn->owner->line_bytes) {
 			conn_give_up(conn, "the line is too long");
@@ -255,7 +257,7 @@ static void conn_writable(struct ev_loop *loop, struct ev_io *watcher, int event
 		conn_close(conn);
 		return;
 	}
-	conn->progress = ev_now(loop);
+	conn->progress = mono_now();
 	conn->out_start += (size_t)sent;
 	*conn->owner->unread_bytes -= (size_t)sent;
 	if (conn_unread_bytes(conn))
@@ -287,13 +289,13 @@ static void conn_clock(struct ev_loop *loop, struct ev_timer *watcher, int event
 {
 	struct conn *conn = watcher->data;
 	bool listening = conn->only_push && !conn_unread_bytes(conn);
-	double left = conn->progress + conn->owner->idle_s - ev_now(loop);
+	double left = conn->owner->idle_s - mono_seconds_between(conn->progress, mono_now());
 
 	if (listening || left > 0) {
 		watcher->repeat = listening ? conn->owner->idle_s : left;
 		ev_timer_again(loop, watcher);
 	} else if (conn->in_used && !conn_unread_bytes(conn) && !conn->finishing) {
-		conn->progress = ev_now(loop);
+		conn->progress = mono_now();
 		conn_give_up(conn, "timed out in the middle of a line");
 		watcher->repeat = conn->owner->idle_s;
 		ev_timer_again(loop, watcher);
@@ -315,7 +317,7 @@ int conn_new(struct ev_loop *loop, int fd, const struct ucred *peer,
 	conn->owner = owner;
 	conn->peer = *peer;
 	conn->fd = fd;
-	conn->progress = ev_now(loop);
+	conn->progress = mono_now();
 	ev_io_init(&conn->reader, conn_readable, fd, EV_READ);
 	ev_io_init(&conn->writer, conn_writable, fd, EV_WRITE);
 	ev_timer_init(&conn->clock, conn_clock, 0, owner->idle_s);
