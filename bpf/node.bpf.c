@@ -65,6 +65,7 @@ static __always_inline enum node_verdict read_inner(struct xdp_md *ctx, const st
 		return NODE_DROP_MALFORMED;
 	if (verdict != VERDICT_CONTINUE)
 		packet->protocol = IPPROTO_RAW;
+	packet_forget(packet, tunnel->total);
 	return NODE_CONTINUE;
 }
 

@@ -13,6 +13,7 @@
 #include "bpf/packet.h"
 
 #define PARSE_EXTENSIONS_MAX 6
+#define PARSE_OFFSET_MASK    0x3fff /* six headers of at most 2,048 bytes behind 40 */
 
 #define IPV6_HOP_BY_HOP  0
 #define IPV6_ROUTING     43
@@ -181,6 +182,12 @@ static __always_inline enum verdict parse_ipv6(struct xdp_md *ctx, struct packet
 		verdict = parse_extensions(packet, l3, data_end);
 		if (verdict != VERDICT_CONTINUE)
 			return verdict;
+		/* However many headers were walked, the rest is verified once. */
+		PACKET_FORGET(packet->protocol, packet->length);
+		PACKET_FORGET(packet->fragment, packet->length);
+		PACKET_FORGET(packet->extended, packet->length);
+		PACKET_FORGET(packet->l4_offset, packet->length);
+		packet->l4_offset &= PARSE_OFFSET_MASK;
 	}
 	return parse_l4(packet, l3, data_end);
 }
