@@ -294,6 +294,18 @@ static void bench_stages(struct bench *b, const char *only)
 	}
 }
 
+/* Tables that are used all over lie in memory, whatever the program: this is what it can blame. */
+static void bench_memory(void)
+{
+	static const uint32_t megabytes[] = {1, 4, 8, 32};
+
+	printf("\none load of this machine, waiting for the one before, over");
+	for (size_t i = 0; i < sizeof(megabytes) / sizeof(megabytes[0]); i++)
+		printf("%s %u MB: %.0f ns", i ? "," : "", megabytes[i],
+		       measure_memory(megabytes[i] << 20));
+	printf("\n");
+}
+
 /* --- a flood against known flows */
 
 /* Whether the note of the wrapper's flow `i` towards the first VIP is still there. */
@@ -404,6 +416,7 @@ int main(int argc, char **argv)
 	bench_open(&b);
 	bench_rows(&b, only);
 	bench_stages(&b, only);
+	bench_memory();
 	bench_flood(&b);
 	bench_programs(&b);
 	printf("\n%d figures missed their target, %d rows did not measure what they say\n",

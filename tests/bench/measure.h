@@ -81,4 +81,39 @@ static inline struct measure_net measure_net(const struct measure *m, int progra
 	return (struct measure_net){least - least_base, difference[m->rounds / 2]};
 }
 
+/*
+ * What one load costs that waits for the one before, over `bytes` of memory that fit no cache: the
+ * price of whatever a program must fetch. Least of five.
+ */
+static inline double measure_memory(uint32_t bytes)
+{
+	uint32_t lines = bytes / 64, loads = 200000;
+	uint32_t *order = malloc(lines * sizeof(*order)), (*line)[16];
+	double least = 1e9;
+
+	line = aligned_alloc(64, bytes);
+	if (!order || !line)
+		err(1, "memory");
+	for (uint32_t i = 0; i < lines; i++) {
+		uint32_t with = (uint32_t)rand() % (i + 1);
+
+		order[i] = order[with];
+		order[with] = i;
+	}
+	for (uint32_t i = 0; i < lines; i++)
+		line[order[i]][0] = order[(i + 1) % lines];
+	for (int round = 0; round < 5; round++) {
+		double start = measure_clock(), ns;
+		uint32_t at = 0;
+
+		for (uint32_t i = 0; i < loads; i++)
+			at = *(volatile uint32_t *)&line[at][0];
+		ns = (measure_clock() - start) / loads;
+		least = ns < least ? ns : least;
+	}
+	free(order);
+	free(line);
+	return least;
+}
+
 #endif

@@ -255,8 +255,8 @@ static inline void world_fill_sandboxes(struct world *w)
 					: world_ipv6(WORLD_PREFIX6, last),
 			.service = ipv4 ? 0 : WORLD_SERVICES,
 		};
-		struct sandbox value = {.backend =
-						(uint16_t)(1 + (uint32_t)rand() % WORLD_BACKENDS)};
+		struct sandbox value = {.backend = (uint16_t)((ipv4 ? 1 : 1 + WORLD_BACKENDS) +
+							      (uint32_t)rand() % WORLD_BACKENDS)};
 
 		if (bpf_map_update_elem(fd, &key, &value, BPF_ANY))
 			err(1, "sandboxes");

@@ -13,8 +13,8 @@
 
 #include "tests/bpf/fuzz_packet.h"
 
-#define WORLD_PACKETS 250000 /* with one world */
-#define BATCH         500    /* between looks at the counters */
+#define WORLD_PACKETS 25000 /* with one world */
+#define BATCH         500   /* between looks at the counters */
 #define NOTES_MAX                                                                                  \
 	16384         /* then all flows are forgotten: the real table evicts, the model does not */
 #define DIFFERENCES 5 /* enough to print */
