@@ -19,14 +19,11 @@
 #include "tests/bench/rows.h"
 #include "tests/bench/stages.h"
 
-#define FLOWS_DEFAULT (FLOW_SETS_DEFAULT * FLOW_WAYS)
-#define FLOWS_LARGE   (4 * FLOWS_DEFAULT) /* where a million of them are to be known */
-
 enum program { EMPTY, FLOOR, EBB, PROGRAM__COUNT };
 
 struct bench {
 	struct world *world;
-	struct world worlds[2]; /* with a flow table of FLOWS_DEFAULT, of FLOWS_LARGE */
+	struct world worlds[TABLE__COUNT]; /* that differ in the size of the flow table */
 	struct wrap *traffic;
 	struct measure measure;
 	int program_fds[PROGRAM__COUNT];
@@ -35,11 +32,17 @@ struct bench {
 
 /* --- running it */
 
-static void choose_world(struct bench *b, bool large)
+static void choose_world(struct bench *b, enum table table)
 {
-	b->world = &b->worlds[large];
+	static const uint32_t flows[TABLE__COUNT] = {
+		[TABLE_DEFAULT] = FLOW_SETS_DEFAULT * FLOW_WAYS,
+		[TABLE_128K] = 131072,
+		[TABLE_2M] = 2097152,
+	};
+
+	b->world = &b->worlds[table];
 	if (!b->world->skel)
-		world_open(b->world, large ? FLOWS_LARGE : FLOWS_DEFAULT);
+		world_open(b->world, flows[table]);
 	b->program_fds[EBB] = bpf_program__fd(b->world->skel->progs.xdp_lb);
 }
 
@@ -129,13 +132,13 @@ static void check_notes(struct bench *b, const struct row *row)
 	if (row->notes == NOTES_SOME && !notes)
 		complain(b, row, "notes in the flow table", notes, 1);
 	/* Flows of one fingerprint and set share a note; a full set loses one. */
-	if (row->notes == NOTES_ALL && (notes > row->flows || notes < row->flows * 0.999))
+	if (row->notes == NOTES_ALL && (notes > row->flows || notes < row->flows * 0.99))
 		complain(b, row, "notes in the flow table", notes, row->flows);
 }
 
 static void prepare_row(struct bench *b, const struct row *row)
 {
-	choose_world(b, row->noted && row->flows > FLOWS_DEFAULT / 2);
+	choose_world(b, row->table);
 	world_set(b->world, &row->like);
 	world_clear_flows(b->world);
 	if (row->noted)
@@ -331,7 +334,7 @@ static void bench_flood(struct bench *b)
 	static const struct row flood = {"flood", FLOOD, SYN, TCP(GUE, MOVED, MOVED), 40};
 	uint32_t lost = 0;
 
-	choose_world(b, false);
+	choose_world(b, TABLE_DEFAULT);
 	world_set(b->world, &known.like);
 	world_clear_flows(b->world);
 	populate(b, &known);
@@ -392,7 +395,7 @@ static void bench_open(struct bench *b)
 	b->measure.under_test_fd = bpf_map__fd(wrap->maps.under_test);
 	b->program_fds[EMPTY] = bpf_program__fd(wrap->progs.empty);
 	b->program_fds[FLOOR] = floor_open();
-	choose_world(b, false);
+	choose_world(b, TABLE_DEFAULT);
 }
 
 int main(int argc, char **argv)

@@ -10,6 +10,9 @@
 
 enum towards { ONE_VIP, ALL_VIPS, SANDBOXES, FOREIGN, NO_IP };
 
+/* For how many flows the flow table is made. */
+enum table { TABLE_DEFAULT, TABLE_128K, TABLE_2M, TABLE__COUNT };
+
 enum notes { NOTES_NONE, NOTES_SOME, NOTES_ALL };
 
 #define NEW_FLOWS 0xffffffffu /* as a number of flows: one a packet */
@@ -28,6 +31,7 @@ struct row {
 	bool ipv6;
 	enum towards towards;
 	enum notes notes;
+	enum table table;
 	bool noted;           /* every flow has sent a SYN and an ACK before */
 	bool stages;          /* ask where the nanoseconds go */
 	bool kept;            /* by a former owner */
@@ -82,10 +86,12 @@ __attribute__((unused)) static const struct row rows[] = {
 	{"-- IPv4 TCP, track: always"},
 	{"4in4, known flow, 1 flow", 1, ACK, TCP(IPIP, ALWAYS, SETTLED), 20, 0, .noted = true,
 	 .notes = NOTES_ALL},
+	{"4in4, known flow, 64k flows, table for 128k", K64, ACK, TCP(IPIP, ALWAYS, SETTLED), 20,
+	 180, .noted = true, .notes = NOTES_ALL, .stages = true, .table = TABLE_128K},
 	{"4in4, known flow, 64k flows", K64, ACK, TCP(IPIP, ALWAYS, SETTLED), 20, 180,
 	 .noted = true, .notes = NOTES_ALL, .stages = true},
-	{"4in4, known flow, 1M flows", M1, ACK, TCP(IPIP, ALWAYS, SETTLED), 20, 220, .noted = true,
-	 .notes = NOTES_ALL, .stages = true},
+	{"4in4, known flow, 1M flows, table for 2M", M1, ACK, TCP(IPIP, ALWAYS, SETTLED), 20, 220,
+	 .noted = true, .notes = NOTES_ALL, .stages = true, .table = TABLE_2M},
 	{"gue4, known flow, 64k flows", K64, ACK, TCP(GUE, ALWAYS, SETTLED), 36, 180, .noted = true,
 	 .notes = NOTES_ALL},
 	{"4in4, new flow every packet", NEW_FLOWS, SYN, TCP(IPIP, ALWAYS, SETTLED), 20, 220,
