@@ -13,59 +13,13 @@
 #include <unistd.h>
 
 #include "controller/log.h"
+#include "controller/params.h"
 
 #define HISTORY_DEFAULT_S 86400.0
 
 static struct show show_of(const struct daemon *d)
 {
 	return (struct show){d->model, d->dataplane};
-}
-
-/* --- parameters */
-
-/* NULL and 0: not given. */
-static int text_param(const json_t *params, const char *key, const char **ret_text, struct err *err)
-{
-	const json_t *value = json_object_get(params, key);
-
-	*ret_text = NULL;
-	if (!value || json_is_null(value))
-		return 0;
-	if (!json_is_string(value))
-		return err_set(err, EINVAL, "%s is a string", key);
-	*ret_text = json_string_value(value);
-	return 0;
-}
-
-static int number_param(const json_t *params, const char *key, double otherwise, double *ret_number,
-			struct err *err)
-{
-	const json_t *value = json_object_get(params, key);
-
-	*ret_number = otherwise;
-	if (!value || json_is_null(value))
-		return 0;
-	if (!json_is_number(value) || !isfinite(json_number_value(value)) ||
-	    json_number_value(value) < 0)
-		return err_set(err, EINVAL, "%s is a number from 0", key);
-	*ret_number = json_number_value(value);
-	return 0;
-}
-
-static int word_param(const char *key, const char *word, const char *const *words, int first,
-		      int count, int *ret_index, struct err *err)
-{
-	char allowed[128] = "";
-
-	for (int i = first; i < count; i++) {
-		if (!strcmp(word, words[i])) {
-			*ret_index = i;
-			return 0;
-		}
-		snprintf(allowed + strlen(allowed), sizeof(allowed) - strlen(allowed), "%s%s",
-			 allowed[0] ? ", " : "", words[i]);
-	}
-	return err_set(err, EINVAL, "%s is one of %s", key, allowed);
 }
 
 static int done(json_t *result, json_t **ret_result, struct err *err)
@@ -117,7 +71,7 @@ static int show_kind(const struct daemon *d, const json_t *params, const struct 
 	const char *name;
 	json_t *list;
 	uint32_t i;
-	int e = text_param(params, "name", &name, err);
+	int e = params_text(params, "name", &name, err);
 
 	if (e)
 		return e;
@@ -182,10 +136,10 @@ static int backend_show(void *ctx, const json_t *params, json_t **ret_result, st
 	uint32_t pool_at = UINT32_MAX, region_at = UINT32_MAX;
 	const char *pool, *region;
 	struct daemon *d = ctx;
-	int e = text_param(params, "pool", &pool, err);
+	int e = params_text(params, "pool", &pool, err);
 
 	if (!e)
-		e = text_param(params, "region", &region, err);
+		e = params_text(params, "region", &region, err);
 	if (e)
 		return e;
 	if (!pool && !region)
@@ -203,7 +157,7 @@ static int backend_explain(void *ctx, const json_t *params, json_t **ret_result,
 	struct show show = show_of(d);
 	const char *name;
 	uint32_t i;
-	int e = text_param(params, "name", &name, err);
+	int e = params_text(params, "name", &name, err);
 
 	if (e)
 		return e;
@@ -270,10 +224,10 @@ struct wish {
 
 static int read_wish(const json_t *params, struct wish *wish, struct err *err)
 {
-	int e = text_param(params, "state", &wish->state, err);
+	int e = params_text(params, "state", &wish->state, err);
 
 	if (!e)
-		e = text_param(params, "health", &wish->health, err);
+		e = params_text(params, "health", &wish->health, err);
 	if (e)
 		return e;
 	wish->weight = json_object_get(params, "weight");
@@ -292,13 +246,13 @@ static int apply_wish(struct model *m, uint32_t i, const struct wish *wish, stru
 	if (wish->weight)
 		return model_backend_set_weight(m, i, json_number_value(wish->weight), now, err);
 	if (wish->state) {
-		e = word_param("state", wish->state, model_state_names, BACKEND_STATE_READY,
+		e = params_word("state", wish->state, model_state_names, BACKEND_STATE_READY,
 			       BACKEND_STATE__COUNT, &at, err);
 		if (!e)
 			model_backend_set_state(m, i, (enum backend_state)at, now);
 		return e;
 	}
-	e = word_param("health", wish->health, model_admin_health_names, 0,
+	e = params_word("health", wish->health, model_admin_health_names, 0,
 		       MODEL_ADMIN_HEALTH__COUNT, &at, err);
 	if (!e)
 		model_backend_set_health(m, i, (enum model_admin_health)at, now);
@@ -320,7 +274,7 @@ static int backend_set(void *ctx, const json_t *params, json_t **ret_result, str
 	struct wish wish;
 	const char *name;
 	uint32_t i;
-	int e = text_param(params, "name", &name, err);
+	int e = params_text(params, "name", &name, err);
 
 	if (!e)
 		e = read_wish(params, &wish, err);
@@ -407,10 +361,10 @@ static int history(void *ctx, const json_t *params, json_t **ret_result, struct 
 	const json_t *match = json_object_get(params, "match");
 	struct daemon *d = ctx;
 	double since_s, limit;
-	int e = number_param(params, "since_s", HISTORY_DEFAULT_S, &since_s, err);
+	int e = params_number(params, "since_s", HISTORY_DEFAULT_S, 1e12, &since_s, err);
 
 	if (!e)
-		e = number_param(params, "limit", HISTORY_MAX, &limit, err);
+		e = params_number(params, "limit", HISTORY_MAX, 1e12, &limit, err);
 	if (e)
 		return e;
 	if (types && !json_is_array(types))
@@ -473,5 +427,5 @@ int commands_register(struct daemon *d)
 		if (e)
 			return e;
 	}
-	return 0;
+	return commands_sandbox_register(d);
 }

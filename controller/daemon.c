@@ -3,6 +3,7 @@
 #include "controller/daemon.h"
 
 #include <errno.h>
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <math.h>
@@ -15,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "controller/address.h"
 #include "controller/log.h"
 #include "controller/state.h"
 
@@ -109,12 +111,32 @@ static void on_nexthop(void *ctx, uint32_t id, const struct nexthop_result *resu
 	model_nexthop_result(d->model, backend, result->resolved, mono_now());
 }
 
+/* Ten a second in normal life, thousands in a bulk: only for those who listen. */
+static void on_sandbox(void *ctx, enum sandbox_change change, const struct sandboxes_entry *entry)
+{
+	char address[INET6_ADDRSTRLEN], time[32];
+	struct daemon *d = ctx;
+	uint32_t backend = model_find_backend_id(d->model, entry->value.backend);
+	json_t *event;
+
+	if (!d->control || !control_subscribers(d->control))
+		return;
+	event = json_pack("{ss, ss, ss, ss}", "event", sandbox_change_names[change], "time",
+			  daemon_time(time), "sandbox",
+			  address_format(&entry->key.address, address), "backend",
+			  backend == UINT32_MAX ? "-" : d->model->backends[backend].name);
+	if (event)
+		control_publish_event(d->control, event);
+	json_decref(event);
+}
+
 static void on_freed(void *ctx, uint16_t id)
 {
 	struct daemon *d = ctx;
 
 	if (d->nexthops)
 		nexthops_forget(d->nexthops, id);
+	sandboxes_forget(d->sandboxes, id);
 	if (dataplane_clear_backend_stats(d->dataplane, id))
 		log_warn("stats-kept", "id=%u", id);
 }
@@ -129,6 +151,7 @@ void daemon_publish(struct daemon *d)
 	publish_health(d->publish, d->model, boot_ns);
 	publish_settle(d->publish, d->model, SETTLE_BUDGET, boot_ns);
 	publish_reap(d->publish, d->model, mono_now(), boot_ns);
+	sandboxes_tick(d->sandboxes, d->model, boot_ns / 1000000000);
 }
 
 void daemon_tick_now(struct daemon *d)
@@ -232,6 +255,9 @@ static int open_dataplane(struct daemon *d, struct err *err)
 					.flows = d->config->edge.flows};
 	int e = dataplane_open(d->options.bpffs_dir, &sizes, err, &d->dataplane);
 
+	if (e)
+		return e;
+	e = sandboxes_new(d->dataplane, on_sandbox, d, err, &d->sandboxes);
 	if (e)
 		return e;
 	e = publish_new(dataplane_tables(d->dataplane), dataplane_sizes(d->dataplane), on_freed, d,
@@ -465,6 +491,7 @@ void daemon_stop(struct daemon *d)
 	if (d->nexthops)
 		nexthops_free(d->nexthops);
 	publish_free(d->publish);
+	sandboxes_free(d->sandboxes);
 	model_free(d->model);
 	if (d->dataplane)
 		dataplane_close(d->dataplane);

@@ -21,6 +21,7 @@
 #include "controller/nexthop.h"
 #include "controller/probe.h"
 #include "controller/publish.h"
+#include "controller/sandboxes.h"
 #include "controller/show.h"
 #include "controller/web.h"
 
@@ -40,6 +41,7 @@ struct daemon {
 	struct model *model;
 	struct dataplane *dataplane;
 	struct publish *publish;
+	struct sandboxes *sandboxes;
 	struct probe *probe;
 	struct nexthops *nexthops;
 	struct control *control;
@@ -90,5 +92,7 @@ EBB_MUST_CHECK int daemon_diff(struct daemon *d, json_t **ret_diff, struct err *
 
 /* commands.c: the control socket's methods. */
 EBB_MUST_CHECK int commands_register(struct daemon *d);
+/* commands_sandbox.c: sandbox.* */
+EBB_MUST_CHECK int commands_sandbox_register(struct daemon *d);
 
 #endif

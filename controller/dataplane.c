@@ -392,6 +392,36 @@ int dataplane_sandbox_del(struct dataplane *dp, const struct sandbox_key *key)
 	return bpf_map_delete_elem(bpf_map__fd(dp->skeleton->maps.sandboxes), key) < 0 ? -errno : 0;
 }
 
+int dataplane_sandbox_get(struct dataplane *dp, const struct sandbox_key *key,
+			  struct sandbox *ret_value)
+{
+	return bpf_map_lookup_elem(bpf_map__fd(dp->skeleton->maps.sandboxes), key, ret_value) < 0
+		       ? -errno
+		       : 0;
+}
+
+int dataplane_sandbox_next(struct dataplane *dp, const struct sandbox_key *after,
+			   struct sandbox_key *ret_key)
+{
+	return bpf_map_get_next_key(bpf_map__fd(dp->skeleton->maps.sandboxes), after, ret_key) < 0
+		       ? -errno
+		       : 0;
+}
+
+int dataplane_sandbox_batch(struct dataplane *dp, uint32_t *cursor, struct sandbox_key *keys,
+			    struct sandbox *values, uint32_t *count)
+{
+	uint32_t out = 0;
+	int rc = bpf_map_lookup_batch(bpf_map__fd(dp->skeleton->maps.sandboxes),
+				      *cursor ? cursor : NULL, &out, keys, values, count, NULL) < 0
+			 ? -errno
+			 : 0;
+
+	if (!rc)
+		*cursor = out;
+	return rc;
+}
+
 int dataplane_test_run(struct dataplane *dp, const void *frame, uint32_t length, uint32_t ifindex,
 		       void *ret_frame, uint32_t *ret_length)
 {

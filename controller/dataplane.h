@@ -81,6 +81,20 @@ EBB_MUST_CHECK int dataplane_clear_backend_stats(struct dataplane *dp, uint16_t 
 EBB_MUST_CHECK int dataplane_sandbox_set(struct dataplane *dp, const struct sandbox_key *key,
 					 const struct sandbox *value);
 EBB_MUST_CHECK int dataplane_sandbox_del(struct dataplane *dp, const struct sandbox_key *key);
+/* -ENOENT: there is none. */
+EBB_MUST_CHECK int dataplane_sandbox_get(struct dataplane *dp, const struct sandbox_key *key,
+					 struct sandbox *ret_value);
+/* The key behind `after` in the map's own order (NULL, or one that is gone: the first). -ENOENT: it was the last. */
+EBB_MUST_CHECK int dataplane_sandbox_next(struct dataplane *dp, const struct sandbox_key *after,
+					  struct sandbox_key *ret_key);
+/*
+ * Many at once: up to `*count` (at least DATAPLANE_SANDBOX_BATCH) entries from `*cursor` on (0: from the beginning), and
+ * how many there were. -ENOENT: these were the last. An entry that comes or goes meanwhile may be missed or seen twice.
+ */
+#define DATAPLANE_SANDBOX_BATCH 1024
+EBB_MUST_CHECK int dataplane_sandbox_batch(struct dataplane *dp, uint32_t *cursor,
+					   struct sandbox_key *keys, struct sandbox *values,
+					   uint32_t *count);
 
 /* Runs the pinned program on a frame without sending it: for `ebb explain`. Returns the XDP action
  * or -errno; `ret_length` is the capacity of `ret_frame` on the way in and its length on the way
