@@ -274,9 +274,8 @@ static int build_model(struct daemon *d, struct err *err)
 
 	if (e)
 		return e;
-	if (dataplane_adopted(d->dataplane) && seed != d->config->edge.hash_seed)
-		log_warn("hash-seed", "from=%#llx to=%#llx effect=%s", (unsigned long long)seed,
-			 (unsigned long long)d->config->edge.hash_seed,
+	if (dataplane_adopted(d->dataplane) && seed != d->model->hash_seed)
+		log_warn("hash-seed", "effect=%s",
 			 log_quote("flows that are under way change their slots"));
 	d->model->on_event = on_model_event;
 	d->model->event_ctx = d;

@@ -215,6 +215,7 @@ struct model {
 	uint32_t pool_count;
 	struct model_service *services;
 	uint32_t service_count;
+	uint64_t hash_seed; /* of the flow hash: edge.hash_seed, mixed, since the hash wants all of its bits in use */
 	struct mono_ns last_tick;
 	uint64_t ticks;
 	uint32_t first_pool; /* the next tick begins with: tables are made in turn */

@@ -811,6 +811,7 @@ int model_build(const struct config *config, const struct dataplane_tables *tabl
 	if (!b.m)
 		return no_memory(&b);
 	b.m->config = config;
+	b.m->hash_seed = hash_mix(config->edge.hash_seed);
 	b.m->frozen = former && former->frozen;
 	e = build_regions(&b);
 	if (!e)

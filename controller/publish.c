@@ -289,8 +289,8 @@ int publish_services(struct publish *p, const struct model *m, uint64_t boot_ns,
 
 	if (e)
 		return e;
-	if (settings->hash_seed != m->config->edge.hash_seed)
-		settings->hash_seed = m->config->edge.hash_seed;
+	if (settings->hash_seed != m->hash_seed)
+		settings->hash_seed = m->hash_seed;
 	if (settings->icmp_rate_pps != m->config->edge.icmp_rate_pps)
 		settings->icmp_rate_pps = m->config->edge.icmp_rate_pps;
 	if (!in_force_already(p, half, &table)) {

@@ -228,7 +228,7 @@ static uint32_t by_slot(const struct model *m, const struct model_pool *pool,
 			const struct sandbox_key *key)
 {
 	uint64_t hash = hash_address(hash_is_ipv4(&key->address), &key->address, key->port_be,
-				     m->config->edge.hash_seed);
+				     m->hash_seed);
 
 	return model_find_backend_id(m, pool->primaries[hash_slot(hash, pool->slot_count)]);
 }

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Mirrors controller/sandboxes.c over the real pinned map: what is entered is there, also for the next daemon. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <math.h>
+#include <netinet/in.h>
+#include <unistd.h>
+
+#include "controller/address.h"
+#include "controller/config.h"
+#include "controller/sandboxes.h"
+
+static const char text[] =
+	"edge:\n  name: e\n  interfaces: [{name: eth0}]\n  hash_seed: 0x1234\n"
+	"health:\n  probe: {type: none}\n"
+	"providers:\n  - name: p\n    regions:\n      - name: r\n        backends:\n"
+	"          - {name: a, address: 10.0.0.1, capacity: 1}\n"
+	"          - {name: b, address: 10.0.0.2, capacity: 1}\n"
+	"pools:\n  - {name: all, slots: 256, settle: 60s, tiers: [[p/r]]}\n"
+	"services:\n"
+	"  - {name: boxes, prefix: \"2001:db8::/64\", pool: all, affinity: sandbox, encap: gue}\n"
+	"  - {name: web, address: 192.0.2.1, port: 80, protocol: tcp, pool: all, encap: gue}\n";
+
+static const struct dataplane_sizes sizes = {.slots = 1024, .backends = 64, .flows = 1024};
+static char dir[64];
+static struct dataplane *dp;
+static struct config *config;
+static struct model *model;
+static struct sandboxes *boxes;
+static uint32_t changes[SANDBOX_CHANGE__COUNT];
+
+static void on_change(void *ctx, enum sandbox_change change, const struct sandboxes_entry *entry)
+{
+	changes[change]++;
+}
+
+static void open_all(void)
+{
+	struct err err = {{0}};
+
+	if (dataplane_open(dir, &sizes, &err, &dp) || sandboxes_new(dp, on_change, NULL, &err, &boxes))
+		fail_msg("%s", err.text);
+	/* the data plane's tables stay empty: the model numbers backends from 1 each time */
+	assert_int_equal(model_build(config, dataplane_tables(dp), &sizes, NULL,
+				     (struct mono_ns){1000}, &err, &model), 0);
+	model_tick(model, (struct mono_ns){2000});
+}
+
+static void close_all(void)
+{
+	sandboxes_free(boxes);
+	model_free(model);
+	dataplane_close(dp);
+}
+
+static int begin(void **state)
+{
+	struct config_errors errors = {{0}};
+
+	memset(changes, 0, sizeof(changes));
+	snprintf(dir, sizeof(dir), "/sys/fs/bpf/ebb-test-sandboxes-%d", getpid());
+	if (config_load_bytes("test", text, sizeof(text) - 1, &errors, &config)) {
+		config_errors_print(&errors, stderr);
+		return -1;
+	}
+	open_all();
+	return 0;
+}
+
+static int end(void **state)
+{
+	close_all();
+	config_free(config);
+	return dataplane_detach_all(dir, NULL);
+}
+
+static struct sandbox_key key(const char *address)
+{
+	struct sandbox_key k = {0};
+	struct address a;
+
+	assert_int_equal(address_parse(address, &a), 0);
+	assert_int_equal(sandboxes_key(model, 0, &a, 0, NULL, &k), 0);
+	return k;
+}
+
+static uint16_t id(const char *name)
+{
+	return model->backends[model_find_backend(model, name)].id;
+}
+
+static void keys(void **state)
+{
+	struct sandbox_key k;
+	struct address a;
+
+	assert_int_equal(address_parse("2001:db8:0:1::1", &a), 0);
+	assert_int_equal(sandboxes_key(model, 0, &a, 0, NULL, &k), -EINVAL); /* another /64 */
+	assert_int_equal(address_parse("2001:db8::1", &a), 0);
+	assert_int_equal(sandboxes_key(model, 0, &a, 80, NULL, &k), -EINVAL); /* no ports here */
+	assert_int_equal(sandboxes_key(model, 1, &a, 0, NULL, &k), -EINVAL);  /* no prefix */
+}
+
+static void place_is_by_the_table_and_idempotent(void **state)
+{
+	uint32_t on_a = 0;
+	struct sandbox v, again;
+
+	for (int i = 0; i < 200; i++) {
+		char address[64];
+		struct sandbox_key k;
+
+		snprintf(address, sizeof(address), "2001:db8::%x", i + 1);
+		k = key(address);
+		assert_int_equal(sandboxes_place(boxes, model, 0, &k, UINT32_MAX, NULL, &v), 0);
+		assert_int_equal(sandboxes_place(boxes, model, 0, &k, UINT32_MAX, NULL, &again), 0);
+		assert_memory_equal(&v, &again, sizeof(v));
+		on_a += v.backend == id("a");
+	}
+	assert_in_range(on_a, 60, 140);
+	assert_int_equal(sandboxes_count(boxes), 200);
+	assert_int_equal(sandboxes_on(boxes, id("a")), on_a);
+	assert_int_equal(changes[SANDBOX_PLACED], 200);
+	for (uint32_t i = 0; i < 2; i++)
+		model_backend_set_state(model, i, BACKEND_STATE_MAINT, (struct mono_ns){3000});
+	model_tick(model, (struct mono_ns){100000000});
+	assert_int_equal(sandboxes_place(boxes, model, 0, &(struct sandbox_key){.service = 0}, UINT32_MAX,
+					 NULL, &v), -EBUSY);
+}
+
+static void add_move_del(void **state)
+{
+	struct sandbox_key k = key("2001:db8::5");
+	uint32_t a = model_find_backend(model, "a"), b = model_find_backend(model, "b");
+	struct sandbox v;
+
+	assert_int_equal(sandboxes_move(boxes, model, &k, b, NULL, &v), -ENOENT);
+	assert_int_equal(sandboxes_del(boxes, &k, NULL, &v), -ENOENT);
+	assert_int_equal(sandboxes_add(boxes, model, &k, a, NULL, &v), 0);
+	assert_int_equal(sandboxes_add(boxes, model, &k, a, NULL, &v), 0);
+	assert_int_equal(sandboxes_add(boxes, model, &k, b, NULL, &v), -EEXIST);
+	assert_int_equal(sandboxes_move(boxes, model, &k, b, NULL, &v), 0);
+	assert_int_equal(v.backend, id("b"));
+	assert_int_equal(v.former, id("a"));
+	assert_int_equal(sandboxes_on(boxes, id("a")), 0);
+	assert_int_equal(sandboxes_on(boxes, id("b")), 1);
+	sandboxes_tick(boxes, model, v.moved + 59);
+	assert_int_equal(dataplane_sandbox_get(dp, &k, &v), 0);
+	assert_int_equal(v.former, id("a"));
+	sandboxes_tick(boxes, model, v.moved + 60);
+	assert_int_equal(dataplane_sandbox_get(dp, &k, &v), 0);
+	assert_int_equal(v.former, BACKEND_NONE);
+	assert_int_equal(sandboxes_del(boxes, &k, NULL, &v), 0);
+	assert_int_equal(sandboxes_count(boxes), 0);
+	assert_int_equal(changes[SANDBOX_ADDED], 1);
+	assert_int_equal(changes[SANDBOX_MOVED], 1);
+	assert_int_equal(changes[SANDBOX_DELETED], 1);
+}
+
+static void many_over_a_restart_and_a_backend_that_is_freed(void **state)
+{
+	uint32_t a = model_find_backend(model, "a"), b = model_find_backend(model, "b");
+	struct sandbox v;
+
+	for (uint32_t i = 0; i < 5000; i++) {
+		struct sandbox_key k = key("2001:db8::");
+
+		k.address.bytes[15] = (uint8_t)i;
+		k.address.bytes[14] = (uint8_t)(i >> 8);
+		assert_int_equal(sandboxes_add(boxes, model, &k, i % 2 ? a : b, NULL, &v), 0);
+		if (i % 10 == 0)
+			assert_int_equal(sandboxes_move(boxes, model, &k, a, NULL, &v), 0);
+	}
+	close_all();
+	open_all();
+	assert_int_equal(sandboxes_count(boxes), 5000);
+	assert_int_equal(sandboxes_on(boxes, id("a")), 3000);
+	assert_int_equal(sandboxes_on(boxes, id("b")), 2000);
+	sandboxes_forget(boxes, id("b"));
+	assert_int_equal(sandboxes_count(boxes), 3000);
+	assert_int_equal(sandboxes_on(boxes, id("b")), 0);
+	{
+		struct sandbox_key k = key("2001:db8::"); /* number 0: moved from b to a */
+
+		assert_int_equal(dataplane_sandbox_get(dp, &k, &v), 0);
+		assert_int_equal(v.former, BACKEND_NONE);
+	}
+}
+
+static void pages(void **state)
+{
+	const struct sandboxes_filter all = {.service = SERVICES_MAX, .backend = BACKEND_NONE};
+	struct sandboxes_entry entries[7];
+	struct sandbox_key last;
+	uint32_t seen = 0;
+	struct sandbox v;
+	bool more = true;
+	int n;
+
+	for (uint32_t i = 0; i < 100; i++) {
+		struct sandbox_key k = key("2001:db8::");
+
+		k.address.bytes[15] = (uint8_t)i;
+		assert_int_equal(sandboxes_add(boxes, model, &k, 0, NULL, &v), 0);
+	}
+	for (int page = 0; more; page++) {
+		n = sandboxes_list(boxes, &all, page ? &last : NULL, 7, entries, &more, &last);
+		assert_in_range(n, 0, 7);
+		seen += (uint32_t)n;
+	}
+	assert_int_equal(seen, 100);
+	last = key("2001:db8::ffff");
+	assert_int_equal(sandboxes_list(boxes, &all, &last, 7, entries, &more, &last), -ESTALE);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+	const struct CMUnitTest tests[] = {
+		TEST(keys),
+		TEST(place_is_by_the_table_and_idempotent),
+		TEST(add_move_del),
+		TEST(many_over_a_restart_and_a_backend_that_is_freed),
+		TEST(pages),
+	};
+
+	return cmocka_run_group_tests_name("sandboxes", tests, NULL, NULL);
+}
