@@ -27,8 +27,9 @@ ASSERT_MAPPABLE(struct slot);
 ASSERT_MAPPABLE(struct backend);
 ASSERT_MAPPABLE(struct backend_name);
 ASSERT_MAPPABLE(struct nexthop);
+ASSERT_MAPPABLE(struct flow_set);
 
-#define TABLES 8
+#define TABLES 9
 
 struct dataplane {
 	struct xdp_lb *skeleton;
@@ -135,6 +136,7 @@ static int map_tables(struct dataplane *dp, struct err *err)
 		{dp->skeleton->maps.backend_names, sizeof(*t->backend_names),
 		 (void **)&t->backend_names},
 		{dp->skeleton->maps.nexthops, sizeof(*t->nexthops), (void **)&t->nexthops},
+		{dp->skeleton->maps.flows, sizeof(*t->flows), (void **)&t->flows},
 	};
 
 	for (int i = 0; i < TABLES; i++) {

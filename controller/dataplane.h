@@ -38,6 +38,7 @@ struct dataplane_tables {
 	struct backend *backends;           /* sizes.backends */
 	struct backend_name *backend_names; /* sizes.backends */
 	struct nexthop *nexthops;           /* NEXTHOPS_MAX */
+	struct flow_set *flows;             /* sizes.flows / FLOW_WAYS; NULL in tests that do not care */
 };
 
 struct dataplane;

@@ -349,6 +349,7 @@ static int give_new_ids(struct build *b)
 		return no_memory(b);
 	for (uint32_t id = 1; id < b->sizes->backends; id++)
 		if (b->tables->backends[id].state == BACKEND_STATE_FREE &&
+		    !b->tables->backend_names[id].name[0] &&
 		    model_index_id(m->index, (uint16_t)id) == UINT32_MAX)
 			ids[count++] = (struct free_id){b->tables->backend_names[id].written_ns,
 							(uint16_t)id};

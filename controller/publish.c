@@ -26,11 +26,13 @@ int publish_new(const struct dataplane_tables *tables, const struct dataplane_si
 	p->services = calloc(SERVICES_TABLE_SIZE, sizeof(*p->services));
 	p->prefixes = calloc(PREFIXES_TABLE_SIZE, sizeof(*p->prefixes));
 	p->forgotten_ns = calloc(sizes->backends, sizeof(*p->forgotten_ns));
-	if (!p->services || !p->prefixes || !p->forgotten_ns) {
+	p->scrub = calloc(BACKENDS_MAX + 1, sizeof(*p->scrub));
+	if (!p->services || !p->prefixes || !p->forgotten_ns || !p->scrub) {
 		publish_free(p);
 		return -ENOMEM;
 	}
 	publish_count_nexthops(p, boot_ns);
+	publish_find_freed(p);
 	*ret_publish = p;
 	return 0;
 }
@@ -42,6 +44,7 @@ void publish_free(struct publish *p)
 	free(p->services);
 	free(p->prefixes);
 	free(p->forgotten_ns);
+	free(p->scrub);
 	free(p);
 }
 

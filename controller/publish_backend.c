@@ -8,6 +8,7 @@
 
 #include "controller/publish_private.h"
 
+#define SCRUB_BUDGET 65536 /* sets of the flow table a tick: 4 MiB */
 #define GRACE_NS ((uint64_t)PUBLISH_GRACE_S * 1000000000)
 
 /* --- outer header parts (RFC 1071; words as they lie in memory) */
@@ -268,20 +269,78 @@ static bool *find_due(const struct publish *p, const struct model *m, struct mon
 	return due;
 }
 
+void publish_scrub_add(struct publish *p, uint16_t id)
+{
+	if (p->scrub[id])
+		return;
+	p->scrub[id] = 1;
+	p->scrub_next++;
+}
+
+static void begin_pass(struct publish *p)
+{
+	for (uint32_t id = 0; id < p->sizes.backends; id++)
+		p->scrub[id] = p->scrub[id] ? 2 : 0;
+	p->scrub_now = p->scrub_next;
+	p->scrub_next = 0;
+	p->scrub_set = 0;
+}
+
+/* An empty name is what says that an id may be given again; `written_ns` orders those. */
+static void end_pass(struct publish *p, uint64_t boot_ns)
+{
+	for (uint32_t id = 1; id < p->sizes.backends; id++) {
+		if (p->scrub[id] != 2)
+			continue;
+		p->scrub[id] = 0;
+		memset(&p->tables.backend_names[id], 0, sizeof(p->tables.backend_names[id]));
+		p->tables.backend_names[id].written_ns = boot_ns;
+		if (p->on_freed)
+			p->on_freed(p->ctx, (uint16_t)id);
+	}
+	p->scrub_now = 0;
+}
+
+static void scrub_set(struct publish *p, struct flow_set *set)
+{
+	for (int way = 0; way < FLOW_WAYS; way++)
+		if (p->scrub[set->way[way].backend] == 2)
+			__atomic_store_n((uint64_t *)&set->way[way], 0, __ATOMIC_RELAXED);
+}
+
+void publish_scrub(struct publish *p, uint32_t budget, uint64_t boot_ns)
+{
+	uint32_t sets = p->tables.flows ? p->sizes.flows / FLOW_WAYS : 0;
+
+	if (!p->scrub_now && !p->scrub_next)
+		return;
+	if (!p->scrub_now)
+		begin_pass(p);
+	for (; budget && p->scrub_set < sets; budget--, p->scrub_set++)
+		scrub_set(p, &p->tables.flows[p->scrub_set]);
+	if (p->scrub_set == sets)
+		end_pass(p, boot_ns);
+}
+
+/* What died between `state` and the last note. */
+void publish_find_freed(struct publish *p)
+{
+	for (uint32_t id = 1; id < p->sizes.backends; id++)
+		if (p->tables.backends[id].state == BACKEND_STATE_FREE &&
+		    p->tables.backend_names[id].name[0])
+			publish_scrub_add(p, (uint16_t)id);
+}
+
 /* `state` first: from then on no packet uses it, whatever a stale note says. */
 static void free_backend(struct publish *p, uint16_t id, uint64_t boot_ns)
 {
 	struct backend *b = &p->tables.backends[id];
-	struct backend_name *name = &p->tables.backend_names[id];
 
 	__atomic_store_n(&b->state, (uint8_t)BACKEND_STATE_FREE, __ATOMIC_RELEASE);
 	release_nexthop(p, b->nexthop, boot_ns);
 	b->nexthop = 0;
-	memset(name, 0, sizeof(*name));
-	name->written_ns = boot_ns;
 	p->forgotten_ns[id] = 0;
-	if (p->on_freed)
-		p->on_freed(p->ctx, id);
+	publish_scrub_add(p, id);
 }
 
 static bool is_over(uint64_t since_ns, uint64_t boot_ns)
@@ -309,6 +368,7 @@ static void reap_backends(struct publish *p, struct model *m, struct mono_ns now
 void publish_reap(struct publish *p, struct model *m, struct mono_ns now, uint64_t boot_ns)
 {
 	reap_backends(p, m, now, boot_ns);
+	publish_scrub(p, SCRUB_BUDGET, boot_ns);
 	for (uint32_t i = 1; i < p->nexthop_end; i++)
 		if (!p->nexthop_users[i] && is_over(p->nexthop_retired_ns[i], boot_ns)) {
 			memset(&p->tables.nexthops[i], 0, sizeof(p->tables.nexthops[i]));

@@ -38,6 +38,7 @@ static inline void plain_new(void)
 	plain.backends = plain_zeros(PLAIN_BACKENDS, sizeof(*plain.backends));
 	plain.backend_names = plain_zeros(PLAIN_BACKENDS, sizeof(*plain.backend_names));
 	plain.nexthops = plain_zeros(NEXTHOPS_MAX, sizeof(*plain.nexthops));
+	plain.flows = plain_zeros(plain_sizes.flows / FLOW_WAYS, sizeof(*plain.flows));
 }
 
 static inline void plain_free(void)
@@ -50,6 +51,7 @@ static inline void plain_free(void)
 	free(plain.backends);
 	free(plain.backend_names);
 	free(plain.nexthops);
+	free(plain.flows);
 }
 
 /* YAML that grows. */

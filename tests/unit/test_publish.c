@@ -454,6 +454,32 @@ static void a_freed_id_is_the_last_to_be_given(void **state)
 		assert_int_not_equal(life.model->backends[i].id, id);
 }
 
+static void notes_of_a_freed_id_go_first(void **state)
+{
+	struct flow *note, *other;
+	uint16_t id;
+
+	load(shape((struct shape){.backends = 8}));
+	id = id_of("b0");
+	note = &plain.flows[plain_sizes.flows / FLOW_WAYS - 1].way[3];
+	other = &plain.flows[0].way[0];
+	*note = (struct flow){.fingerprint = 7, .backend = id};
+	*other = (struct flow){.fingerprint = 8, .backend = id_of("b1")};
+	load(shape((struct shape){.backends = 8, .skip = 1}));
+	for (int i = 0; plain.backends[id].state != BACKEND_STATE_FREE; i++) {
+		assert_true(i < 100);
+		tick();
+	}
+	assert_int_equal(note->backend, id); /* the pass takes two ticks */
+	assert_int_not_equal(plain.backend_names[id].name[0], 0);
+	die(); /* in the middle of it */
+	load(shape((struct shape){.backends = 8, .skip = 1}));
+	ticks(1);
+	assert_int_equal(note->backend, BACKEND_NONE);
+	assert_int_equal(plain.backend_names[id].name[0], 0);
+	assert_int_equal(other->fingerprint, 8);
+}
+
 static void another_number_of_slots_keeps_owners(void **state)
 {
 	uint32_t base, same = 0;
@@ -614,6 +640,7 @@ int main(void)
 		TEST(one_that_comes_back_in_time_is_the_same),
 		TEST(another_address_is_another_backend),
 		TEST(a_freed_id_is_the_last_to_be_given),
+		TEST(notes_of_a_freed_id_go_first),
 		TEST(another_number_of_slots_keeps_owners),
 		TEST(slots_settle_in_time),
 		TEST(a_dead_former_owner_gives_way),
