@@ -6,12 +6,15 @@
 #include "controller/daemon.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "controller/address.h"
+#include "controller/explain.h"
 #include "controller/log.h"
 #include "controller/params.h"
 
@@ -167,6 +170,36 @@ static int backend_explain(void *ctx, const json_t *params, json_t **ret_result,
 	if (i == UINT32_MAX)
 		return err_set(err, ENOENT, "no backend \"%s\"", name);
 	return done(show_backend_why(&show, i), ret_result, err);
+}
+
+static int explain(void *ctx, const json_t *params, json_t **ret_result, struct err *err)
+{
+	static const char *const protocols[] = {"tcp", "udp"};
+	struct explain_flow flow = {.protocol = IPPROTO_TCP};
+	const char *proto, *source, *destination, *interface;
+	struct daemon *d = ctx;
+	int at, e = params_needed(params, "proto", &proto, err);
+
+	if (!e)
+		e = params_word("proto", proto, protocols, 0, 2, &at, err);
+	if (!e)
+		e = params_needed(params, "src", &source, err);
+	if (!e)
+		e = params_needed(params, "dst", &destination, err);
+	if (!e)
+		e = params_text(params, "interface", &interface, err);
+	if (!e)
+		e = explain_endpoint(source, &flow.source, &flow.source_port, err);
+	if (!e)
+		e = explain_endpoint(destination, &flow.destination, &flow.destination_port, err);
+	if (e)
+		return e;
+	if (address_is_ipv4(&flow.source) != address_is_ipv4(&flow.destination))
+		return err_set(err, EINVAL, "src and dst are of different families");
+	flow.protocol = at ? IPPROTO_UDP : IPPROTO_TCP;
+	if (!interface)
+		interface = d->config->edge.interfaces[0].name;
+	return explain_flow(d->dataplane, d->model, &flow, interface, err, ret_result);
 }
 
 /* --- status */
@@ -410,6 +443,7 @@ int commands_register(struct daemon *d)
 		{"region.show", region_show, CONTROL_READ},
 		{"backend.show", backend_show, CONTROL_READ},
 		{"backend.set", backend_set, CONTROL_CHANGES},
+		{"explain", explain, CONTROL_READ},
 		{"explain.backend", backend_explain, CONTROL_READ},
 		{"config.check", config_check, CONTROL_READ},
 		{"config.diff", config_diff, CONTROL_READ},
