@@ -453,6 +453,7 @@ int commands_register(struct daemon *d)
 		{"history", history, CONTROL_READ},
 		{"detach", detach, CONTROL_CHANGES},
 	};
+	int rc;
 
 	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
 		int e = control_register(d->control, methods[i].method, methods[i].handler, d,
@@ -461,5 +462,6 @@ int commands_register(struct daemon *d)
 		if (e)
 			return e;
 	}
-	return commands_sandbox_register(d);
+	rc = commands_sandbox_register(d);
+	return rc ? rc : commands_shift_register(d);
 }

@@ -21,6 +21,8 @@
 #include "controller/state.h"
 
 #define SETTLE_BUDGET	16384 /* slots looked at a tick: all of 64 pools of 65,536 in half a minute */
+#define SHIFT_TICK_MAX_S 1.0	/* a daemon that slept does not jump up a ramp */
+#define SHIFT_SAVE_S	1.0	/* how much of a ramp SIGKILL may take back */
 #define FIRST_NEXTHOPS_S 1.0  /* a first start waits this long for next hops before it takes traffic */
 
 uint64_t daemon_boot_ns(void)
@@ -77,6 +79,40 @@ static void on_model_event(void *ctx, const struct model_event *event)
 		 event->subject, event->subject[0] ? " " : "", event->detail);
 	daemon_event(ctx, event->kind, json, line);
 	json_decref(json);
+}
+
+static json_t *shift_event(const struct shifts_entry *e, const struct shift_record *record)
+{
+	char time[32];
+	json_t *event = shifts_show(e);
+
+	if (!event)
+		return NULL;
+	(void)json_object_set_new(event, "shift", json_string(e->name));
+	(void)json_object_set_new(event, "event", json_string("shift"));
+	(void)json_object_set_new(event, "time", json_string(daemon_time(time)));
+	(void)json_object_set_new(event, "cause", json_string(shift_cause_name(record->cause)));
+	return event;
+}
+
+/* The audit record of a shift's transition. */
+static void on_shift(void *ctx, const struct shifts_entry *e, const struct shift_record *record)
+{
+	struct daemon *d = ctx;
+	json_t *event = shift_event(e, record);
+
+	log_info("shift", "name=%s pool=%s from=%s to=%s phase=%s was=%s step=%u share=%.4f holds=%#x cause=%s outcome=%s elapsed_s=%.1f actor=%s comment=%s",
+		 e->name, e->pool, e->from, e->to, shift_phase_name(record->to),
+		 shift_phase_name(record->from), record->step, record->part, record->holds,
+		 shift_cause_name(record->cause), shift_outcome_name(record->outcome),
+		 record->total_s, log_quote(e->actor), log_quote(e->comment));
+	d->shifts_saved = (struct mono_ns){0}; /* by the next tick at the latest */
+	if (!event)
+		return;
+	history_add(d->history, ev_time(), event);
+	if (d->control)
+		control_publish_event(d->control, event);
+	json_decref(event);
 }
 
 /* --- what the loop brings */
@@ -154,11 +190,34 @@ void daemon_publish(struct daemon *d)
 	sandboxes_tick(d->sandboxes, d->model, boot_ns / 1000000000);
 }
 
+/* Frozen shares do not move, so the time of shifts stands still too. */
+static void tick_shifts(struct daemon *d, struct mono_ns now)
+{
+	double dt = d->shifts_ticked.v ? mono_seconds_between(d->shifts_ticked, now) : 0;
+
+	shifts_tick(&d->shifts, d->model, d->model->frozen ? 0 : fmin(dt, SHIFT_TICK_MAX_S));
+	d->shifts_ticked = now;
+}
+
+static void save_shifts(struct daemon *d, struct mono_ns now)
+{
+	struct err err = {{0}};
+
+	if ((!shifts_open(&d->shifts) && d->shifts_saved.v) ||
+	    mono_seconds_between(d->shifts_saved, now) < SHIFT_SAVE_S)
+		return;
+	d->shifts_saved = now;
+	if (d->shifts.count && daemon_save_state(d, &err))
+		log_error("state", "ok=false error=%s", log_quote(err.text));
+}
+
 void daemon_tick_now(struct daemon *d)
 {
 	struct mono_ns begin = mono_now();
 
+	tick_shifts(d, begin);
 	model_tick(d->model, begin);
+	save_shifts(d, begin);
 	daemon_publish(d);
 	d->ticks.last_s = mono_seconds_between(begin, mono_now());
 	d->ticks.max_s = fmax(d->ticks.max_s, d->ticks.last_s);
@@ -281,6 +340,9 @@ static int build_model(struct daemon *d, struct err *err)
 	d->model->event_ctx = d;
 	model_announce(d->model, NULL, now);
 	state_take_model(d->state, d->model, now);
+	shifts_load(&d->shifts, json_object_get(d->state, "shifts"));
+	d->shifts.on_record = on_shift;
+	d->shifts.ctx = d;
 	return 0;
 }
 
@@ -475,6 +537,8 @@ int daemon_save_state(struct daemon *d, struct err *err)
 {
 	int e = state_put_model(d->state, d->model);
 
+	if (!e && json_object_set_new(d->state, "shifts", shifts_save(&d->shifts)))
+		e = -ENOMEM;
 	if (e)
 		return err_set(err, -e, "out of memory");
 	return state_save(d->options.state_dir, d->state, err);

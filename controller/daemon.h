@@ -22,6 +22,7 @@
 #include "controller/probe.h"
 #include "controller/publish.h"
 #include "controller/sandboxes.h"
+#include "controller/shifts.h"
 #include "controller/show.h"
 #include "controller/web.h"
 
@@ -47,6 +48,8 @@ struct daemon {
 	struct control *control;
 	struct history *history;
 	struct web *web; /* metrics and status page */
+	struct shifts shifts;
+	struct mono_ns shifts_ticked, shifts_saved;
 	json_t *state; /* as in state.json */
 	int lock_fd;
 	bool ending; /* the data plane may be closed: touch nothing */
@@ -94,5 +97,7 @@ EBB_MUST_CHECK int daemon_diff(struct daemon *d, json_t **ret_diff, struct err *
 EBB_MUST_CHECK int commands_register(struct daemon *d);
 /* commands_sandbox.c: sandbox.* */
 EBB_MUST_CHECK int commands_sandbox_register(struct daemon *d);
+/* commands_shift.c: shift.* */
+EBB_MUST_CHECK int commands_shift_register(struct daemon *d);
 
 #endif

@@ -188,6 +188,21 @@ static int prepare(struct daemon *d, bool force, struct next *next, struct err *
 	return e;
 }
 
+/* One tick of the next model, under the shifts that are in force, which do not hear of it. */
+static int try_tick(const struct daemon *d, struct model *next, struct err *err)
+{
+	struct shifts *copy = malloc(sizeof(*copy));
+
+	if (!copy)
+		return err_set(err, ENOMEM, "out of memory");
+	*copy = d->shifts;
+	copy->on_record = NULL;
+	shifts_tick(copy, next, 0);
+	free(copy);
+	model_tick(next, mono_now());
+	return 0;
+}
+
 int daemon_diff(struct daemon *d, json_t **ret_diff, struct err *err)
 {
 	__attribute__((cleanup(free_next))) struct next next = {NULL, NULL};
@@ -195,7 +210,9 @@ int daemon_diff(struct daemon *d, json_t **ret_diff, struct err *err)
 
 	if (e)
 		return e;
-	model_tick(next.model, mono_now());
+	e = try_tick(d, next.model, err);
+	if (e)
+		return e;
 	*ret_diff = diff_of(d->options.config_path, d->model, next.model);
 	return *ret_diff ? 0 : err_set(err, ENOMEM, "out of memory");
 }

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Mirrors controller/shifts.c: shifts by name over a model, through reloads and restarts. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <math.h>
+
+#include "controller/shifts.h"
+#include "tests/unit/plain.h"
+
+static struct config *config;
+static struct model *model;
+static struct shifts shifts;
+static struct mono_ns now;
+static uint32_t records;
+
+static void on_record(void *ctx, const struct shifts_entry *e, const struct shift_record *record)
+{
+	records++;
+}
+
+static void load(bool both)
+{
+	struct text t = {0};
+	struct model *former = model;
+	struct config *old = config;
+
+	text_head(&t);
+	text_add(&t, "health:\n  probe: {type: none}\nproviders:\n  - name: p\n    regions:\n");
+	for (int r = 0; r < 3; r++) {
+		text_add(&t, "      - name: r%d\n        backends:\n", r);
+		for (int i = 0; i < 4; i++)
+			text_add(&t, "          - {name: b%d%d, address: 10.0.%d.%d, capacity: 100}\n", r,
+				 i, r, i + 1);
+	}
+	text_add(&t, "pools:\n  - {name: eu, slots: 1024, tiers: [[p/r0%s, p/r2]]}\n",
+		 both ? ", p/r1" : "");
+	text_add(&t, "services:\n  - {name: s, address: 192.0.2.1, port: 80, protocol: tcp, pool: eu, encap: gue}\n");
+	config = text_config(&t);
+	assert_int_equal(model_build(config, &plain, &plain_sizes, former, now, NULL, &model), 0);
+	for (uint32_t i = 0; i < model->backend_count; i++)
+		model_nexthop_result(model, i, true, now);
+	model_free(former);
+	config_free(old);
+}
+
+static int begin(void **state)
+{
+	plain_new();
+	shifts = (struct shifts){.on_record = on_record};
+	now = (struct mono_ns){1000000000};
+	records = 0;
+	load(true);
+	return 0;
+}
+
+static int end(void **state)
+{
+	model_free(model);
+	config_free(config);
+	model = NULL;
+	config = NULL;
+	plain_free();
+	return 0;
+}
+
+static void ticks(double seconds)
+{
+	for (int i = 0; i < seconds * 10; i++) {
+		now = mono_after(now, 0.1);
+		shifts_tick(&shifts, model, 0.1);
+		model_tick(model, now);
+	}
+}
+
+static struct shifts_order order(const char *to)
+{
+	struct shifts_order o = {.pool = "eu", .from = "p/r0", .to = to, .actor = "t", .comment = "c",
+				 .plan = shift_plan_default()};
+
+	o.plan.bake_s = 5;
+	o.plan.ttl_s = 0;
+	o.plan.step_count = 2;
+	o.plan.steps[0] = (struct shift_step){0.1, 0};
+	o.plan.steps[1] = (struct shift_step){0.3, 10};
+	return o;
+}
+
+static double share(uint32_t group)
+{
+	return model->pools[0].groups[group].share;
+}
+
+static struct shifts_entry *start(const char *to)
+{
+	struct shifts_order o = order(to);
+	struct shifts_entry *e = NULL;
+
+	assert_int_equal(shifts_start(&shifts, model, &o, NULL, &e), 0);
+	return e;
+}
+
+static void what_is_refused(void **state)
+{
+	struct shifts_order o = order("p/r9");
+	struct shifts_entry *e;
+
+	assert_int_equal(shifts_start(&shifts, model, &o, NULL, &e), -ENOENT);
+	o = order("p/r0");
+	assert_int_equal(shifts_start(&shifts, model, &o, NULL, &e), -EINVAL);
+	o = order("p/r1");
+	o.pool = "us";
+	assert_int_equal(shifts_start(&shifts, model, &o, NULL, &e), -ENOENT);
+	o = order("p/r1");
+	o.plan.step_count = 0;
+	assert_int_equal(shifts_start(&shifts, model, &o, NULL, &e), -EINVAL);
+	assert_int_equal(shifts.count, 0);
+	assert_int_equal(records, 0);
+}
+
+static void a_shift_moves_its_part_and_gives_it_back(void **state)
+{
+	struct shifts_entry *e;
+
+	ticks(2);
+	assert_true(fabs(share(0) - 1 / 3.) < 1e-6);
+	e = start("p/r1");
+	assert_string_equal(e->name, "shift-1");
+	ticks(30);
+	assert_int_equal(e->shift.phase, SHIFT_DONE);
+	assert_true(fabs(share(0) - 0.7 / 3) < 0.01);
+	assert_true(fabs(share(1) - 1.3 / 3) < 0.01);
+	assert_int_equal(shifts_do(&shifts, e, SHIFT_RESTORE, NULL), 0);
+	ticks(300);
+	assert_int_equal(e->shift.phase, SHIFT_CLOSED);
+	assert_true(fabs(share(0) - 1 / 3.) < 0.01);
+	assert_false(shifts_open(&shifts));
+	assert_true(records >= 6);
+}
+
+static void a_newer_one_from_there_takes_over(void **state)
+{
+	struct shifts_entry *first, *second;
+
+	ticks(1);
+	first = start("p/r1");
+	ticks(30);
+	second = start("p/r1");
+	assert_int_equal(first->shift.outcome, SHIFT_SUPERSEDED);
+	assert_true(second->shift.part == 0.3);
+	second = start("p/r2");
+	assert_true(second->shift.part == 0);
+	ticks(0.2);
+	assert_int_equal(model->pools[0].shift_count, 1);
+}
+
+static void over_a_reload_and_without_its_group(void **state)
+{
+	struct shifts_entry *e;
+
+	ticks(1);
+	e = start("p/r1");
+	ticks(30);
+	load(true);
+	ticks(1);
+	assert_int_equal(e->shift.phase, SHIFT_DONE);
+	assert_int_equal(model->pools[0].shift_count, 1);
+	load(false);
+	ticks(1);
+	assert_int_equal(e->shift.phase, SHIFT_CLOSED);
+	assert_int_equal(model->pools[0].shift_count, 0);
+}
+
+static void over_a_restart_in_mid_ramp(void **state)
+{
+	struct shifts_entry *e;
+	struct shift was;
+	json_t *saved, *bad;
+
+	ticks(1);
+	e = start("p/r1");
+	ticks(10);
+	assert_int_equal(e->shift.phase, SHIFT_RAMP);
+	was = e->shift;
+	saved = shifts_save(&shifts);
+	shifts = (struct shifts){0};
+	shifts_load(&shifts, saved);
+	assert_int_equal(shifts.count, 1);
+	assert_int_equal(shifts.next, 1);
+	assert_int_equal(shifts.entries[0].shift.phase, SHIFT_RAMP);
+	assert_true(shifts.entries[0].shift.part == was.part);
+	assert_true(shifts.entries[0].shift.phase_s == was.phase_s);
+	assert_string_equal(shifts.entries[0].comment, "c");
+	shifts_tick(&shifts, model, 0);
+	assert_int_equal(model->pools[0].shift_count, 1);
+	ticks(20);
+	assert_int_equal(shifts.entries[0].shift.phase, SHIFT_DONE);
+
+	/* each member damaged in turn: skipped, never half taken */
+	bad = json_array_get(saved, 0);
+	for (void *i = json_object_iter(bad); i; i = json_object_iter_next(bad, i)) {
+		json_t *kept = json_incref(json_object_iter_value(i));
+
+		if (strcmp(json_object_iter_key(i), "live")) {
+			json_object_iter_set_new(bad, i, json_pack("[i]", -1));
+			shifts = (struct shifts){0};
+			shifts_load(&shifts, saved);
+			assert_int_equal(shifts.count, 0);
+		}
+		json_object_iter_set_new(bad, i, kept);
+	}
+	json_decref(saved);
+	shifts = (struct shifts){0};
+	shifts_load(&shifts, NULL);
+	assert_int_equal(shifts.count, 0);
+}
+
+static void closed_ones_make_room(void **state)
+{
+	struct shifts_order o = order("p/r1");
+	struct shifts_entry *e;
+
+	ticks(1);
+	for (int i = 0; i < 3 * SHIFTS_MAX; i++)
+		e = start(i % 2 ? "p/r1" : "p/r2");
+	assert_int_equal(shifts.count, SHIFTS_MAX);
+	assert_ptr_equal(shifts_find(&shifts, e->name), e);
+	assert_null(shifts_find(&shifts, "shift-1"));
+	for (uint32_t i = 0; i < SHIFTS_MAX; i++) { /* pretend that all are open, elsewhere */
+		shifts.entries[i].shift.phase = SHIFT_DONE;
+		shifts.entries[i].from[0] = 'x';
+	}
+	assert_int_equal(shifts_start(&shifts, model, &o, NULL, &e), -ENOSPC);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+	const struct CMUnitTest tests[] = {
+		TEST(what_is_refused),
+		TEST(a_shift_moves_its_part_and_gives_it_back),
+		TEST(a_newer_one_from_there_takes_over),
+		TEST(over_a_reload_and_without_its_group),
+		TEST(over_a_restart_in_mid_ramp),
+		TEST(closed_ones_make_room),
+	};
+
+	return cmocka_run_group_tests_name("shifts", tests, NULL, NULL);
+}
