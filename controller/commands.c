@@ -17,6 +17,7 @@
 #include "controller/explain.h"
 #include "controller/log.h"
 #include "controller/params.h"
+#include "controller/whatif.h"
 
 #define HISTORY_DEFAULT_S 86400.0
 
@@ -200,6 +201,20 @@ static int explain(void *ctx, const json_t *params, json_t **ret_result, struct 
 	if (!interface)
 		interface = d->config->edge.interfaces[0].name;
 	return explain_flow(d->dataplane, d->model, &flow, interface, err, ret_result);
+}
+
+static int what_if(void *ctx, const json_t *params, json_t **ret_result, struct err *err)
+{
+	struct daemon *d = ctx;
+	const char *fail;
+	double at;
+	int e = params_needed(params, "fail", &fail, err);
+
+	if (!e)
+		e = params_number(params, "at", 0, 1, &at, err);
+	return e ? e
+		 : whatif(d->model, dataplane_tables(d->dataplane), dataplane_sizes(d->dataplane), fail,
+			  at, mono_now(), err, ret_result);
 }
 
 /* --- status */
@@ -445,6 +460,7 @@ int commands_register(struct daemon *d)
 		{"backend.set", backend_set, CONTROL_CHANGES},
 		{"explain", explain, CONTROL_READ},
 		{"explain.backend", backend_explain, CONTROL_READ},
+		{"whatif", what_if, CONTROL_READ},
 		{"config.check", config_check, CONTROL_READ},
 		{"config.diff", config_diff, CONTROL_READ},
 		{"config.reload", config_reload, CONTROL_CHANGES},

@@ -16,6 +16,7 @@
 #include <math.h>
 
 #include "controller/services_table.h"
+#include "controller/whatif.h"
 #include "tests/unit/plain.h"
 #include "tests/unit/random.h"
 
@@ -585,6 +586,30 @@ static void services_flip_only_when_they_differ(void **state)
 		assert_int_equal(plain.services[half * SERVICES_TABLE_SIZE + i].kind, SERVICE_KIND_EMPTY);
 }
 
+static void what_if_changes_nothing(void **state)
+{
+	json_t *result = NULL, *in_pool, *group;
+
+	load(shape((struct shape){.backends = 8}));
+	copy_slots(before);
+	assert_int_equal(whatif(life.model, &plain, &plain_sizes, "nobody", 0, life.now, NULL, &result),
+			 -ENOENT);
+	assert_int_equal(whatif(life.model, &plain, &plain_sizes, "p/r0", 0, life.now, NULL, &result), 0);
+	in_pool = json_array_get(json_object_get(result, "pools"), 0);
+	assert_true(fabs(json_real_value(json_object_get(in_pool, "moved")) - 0.5) < 0.01);
+	group = json_array_get(json_object_get(in_pool, "groups"), 0);
+	assert_true(json_real_value(json_object_get(group, "share")) == 0.5);
+	assert_true(json_real_value(json_object_get(group, "after")) == 0);
+	group = json_array_get(json_object_get(in_pool, "groups"), 1);
+	assert_true(json_real_value(json_object_get(group, "after")) == 1);
+	assert_true(fabs(json_real_value(json_object_get(group, "capacity_used")) - 2 / 1.4) < 0.01);
+	json_decref(result);
+	assert_memory_equal(before, slots(), pool()->slot_count * sizeof(*before));
+	tick();
+	check_tables();
+	assert_int_equal(life.model->backends[0].admin_health, MODEL_ADMIN_HEALTH_AUTO);
+}
+
 /* Probes, wishes, reloads and deaths in any order: the tables are right after each step. */
 static void any_history(void **state)
 {
@@ -646,6 +671,7 @@ int main(void)
 		TEST(a_dead_former_owner_gives_way),
 		TEST(an_empty_pool_drops),
 		TEST(services_flip_only_when_they_differ),
+		TEST(what_if_changes_nothing),
 		TEST(any_history),
 	};
 
