@@ -17,7 +17,7 @@
 #include "controller/slots.h"
 
 #define TICKS_AT_ONCE	  3.0 /* a daemon that slept does not make up for it in one jump */
-#define TABLES_A_TICK	  4   /* that merely slide; more wait for the next ticks, so that one tick stays short */
+#define TABLES_A_TICK	  2   /* that merely slide; more wait for the next ticks, so that one tick stays short */
 #define NEXTHOP_PENDING_S 2.0 /* this long an unanswered next hop counts as usable */
 
 const char *const model_state_names[] = {"free", "ready", "drain", "maint"};
