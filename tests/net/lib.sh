@@ -24,6 +24,7 @@ check() { # WHAT COMMAND…: one promise
 	else
 		FAILED=$((FAILED + 1))
 		echo "FAIL $what    [$*]"
+		return 1
 	fi
 }
 
