@@ -101,12 +101,16 @@ static struct slot moved_slot(const struct model *m, struct slot old, uint16_t p
 {
 	struct slot new = slot_move(old, primary, home, coarse_s);
 
+	if (!is_known(m, new.home))
+		new.home = home;
 	if (new.primary == old.primary)
 		return new;
 	if (is_dead(m, old.primary) && !is_dead(m, old.secondary) && old.secondary != primary)
 		new.secondary = old.secondary;
 	if (!is_known(m, new.secondary))
 		new.secondary = BACKEND_NONE;
+	if (new.secondary == BACKEND_NONE)
+		new.home = home;
 	return new;
 }
 
@@ -132,6 +136,7 @@ static uint32_t write_slot(struct publish *p, const struct model *m, struct mode
 		pool->unsettled -= old.secondary != BACKEND_NONE;
 	} else if (new.secondary != BACKEND_NONE && !is_known(m, new.secondary)) {
 		new.secondary = BACKEND_NONE; /* left behind by a crash */
+		new.home = pool->homes[i];
 	}
 	pool->unsettled += new.secondary != BACKEND_NONE;
 	if (same(new, load(at)))
@@ -205,6 +210,8 @@ static uint32_t settle_range(struct publish *p, const struct model *m, struct mo
 		if (old.secondary == BACKEND_NONE)
 			continue;
 		new = slot_settle(old, coarse_s, settle_s, !is_known(m, old.secondary));
+		if (new.secondary == BACKEND_NONE)
+			new.home = pool->homes[i];
 		if (same(old, new))
 			continue;
 		publish_store_slot(p, at, new);

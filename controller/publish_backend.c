@@ -233,15 +233,18 @@ static void forget(struct publish *p, struct model *m, bool *due, uint64_t boot_
 		for (uint32_t i = 0; i < pool->slot_count; i++) {
 			struct slot *at = &p->tables.slots[pool->slot_base + i];
 			struct slot s = *at;
+			bool was_unsettled = s.secondary != BACKEND_NONE;
 
 			due[s.primary] = false;
 			if (!due[s.secondary] && !due[s.home])
 				continue;
 			if (due[s.home])
 				s.home = s.primary;
-			if (due[s.secondary]) {
-				s.secondary = BACKEND_NONE;
-				pool->unsettled--;
+			if (due[s.secondary])
+				s.secondary = s.home != s.primary ? s.home : BACKEND_NONE;
+			if (s.secondary == BACKEND_NONE) {
+				s.home = pool->homes[i];
+				pool->unsettled -= was_unsettled;
 			}
 			publish_store_slot(p, at, s);
 		}

@@ -17,14 +17,25 @@ static bool is_new(struct slot entry)
 	return entry.primary == BACKEND_NONE && entry.secondary == BACKEND_NONE;
 }
 
+/*
+ * The third owner. While a slot is unsettled it stays who it is: a configuration may give the slot
+ * a new home, but the flows that began at the former home, most of all in long-lived traffic, are
+ * still there.
+ */
+static uint16_t third_owner(struct slot entry, uint16_t home)
+{
+	return entry.secondary == BACKEND_NONE || entry.home == BACKEND_NONE ? home : entry.home;
+}
+
 struct slot slot_move(struct slot entry, uint16_t primary, uint16_t home, uint16_t coarse_s)
 {
-	struct slot moved = {.primary = primary, .home = home, .moved = coarse_s};
+	struct slot moved = {
+		.primary = primary, .home = third_owner(entry, home), .moved = coarse_s};
 
 	if (is_new(entry))
 		return moved;
 	if (entry.primary == primary) {
-		entry.home = home;
+		entry.home = moved.home;
 		return entry;
 	}
 	/* While the pool was empty nobody owned it: the last real owner still has the flows. */

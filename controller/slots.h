@@ -67,7 +67,8 @@ uint64_t slots_digest(const struct slots *t);
  * stands there now (all zero: nothing yet, then it starts settled), `coarse_s` as in maps/slot.h.
  *   - same primary: only `home` is brought up to date;
  *   - a lent slot has its home as secondary; a slot that came home has its last borrower; one that
- *     moves on before it settled keeps its last owner as secondary, and `home` as the third.
+ *     moves on before it settled keeps its last owner as secondary, and `home` as the third;
+ *   - one that gets a new home before it settled keeps the former home as the third.
  */
 struct slot slot_move(struct slot entry, uint16_t primary, uint16_t home, uint16_t coarse_s);
 /* Forgets the former owner if it is gone (`secondary_gone`) or `settle_s` have passed since the
