@@ -304,8 +304,8 @@ static void want_what_is(struct weight_state *s)
 		s->groups[g].want = s->groups[g].ready > 0 ? s->groups[g].base / sum : 0;
 }
 
-/* Rules 3 to 6 over groups. With nothing ready at all, all shares are 0 and the next call is a
- * first. */
+/* Rules 3 to 6 over groups. With nothing ready at all, all shares are 0, and calls are
+ * first ones until it has been refilled for WEIGHT_REFILL_S. */
 static void group_shares(struct weight_tick *t)
 {
 	struct weight_state *s = t->state;
@@ -315,8 +315,10 @@ static void group_shares(struct weight_tick *t)
 		for (uint32_t g = 0; g < s->group_count; g++)
 			s->groups[g].base = s->groups[g].want = s->groups[g].moved = 0;
 		s->phase = WEIGHT_NEW;
+		s->refill_s = WEIGHT_REFILL_S;
 		return;
 	}
+	s->refill_s = fmax(0, s->refill_s - t->in->dt_s);
 	if (!weight_share_by_tiers(t, false) || s->panic) /* 3 */
 		weight_panic_want(t);                     /* 6 */
 	if (s->phase == WEIGHT_ADOPTED)
@@ -345,7 +347,7 @@ int weight_compute(const struct weight_params *p, const struct weight_input *in,
 	backend_limits(&t);
 	weight_remember_good(&t); /* 6 */
 	for (uint32_t g = 0; g < in->group_count; g++)
-		if (ret_groups[g].share > 0)
+		if (ret_groups[g].share > 0 && state->refill_s <= 0)
 			state->phase = WEIGHT_RUNNING;
 	return 0;
 }

@@ -13,6 +13,12 @@ enum weight_phase {
 	WEIGHT_RUNNING,
 };
 
+/*
+ * Backends of a pool that was empty come back one after the other. The first group must not hold
+ * all of the traffic for as long as the others' hold and slew would take.
+ */
+#define WEIGHT_REFILL_S 10
+
 struct weight_group_state {
 	/* between ticks */
 	double base;       /* share before shifts; they sum to 1 */
@@ -42,6 +48,7 @@ struct weight_state {
 	struct weight_backend_state *backends;
 	uint32_t group_count, backend_count;
 	enum weight_phase phase;
+	double refill_s; /* a pool that was empty goes by what the rules want for this much longer */
 	bool panic;
 	double panic_s;    /* since panic began */
 	double changed_s;  /* since panic began or ended */

@@ -508,6 +508,15 @@ static void rule_7_an_empty_pool_has_no_weights(void **state)
 	set_ready(1, true);
 	tick();
 	assert_shares("at once", 0, 1, 0);
+	set_ready(0, true);
+	tick();
+	assert_shares("the next one too: the first must not carry all of it", 0.5, 0.5, 0);
+	live(11);
+	set_ready(0, false);
+	live(10);
+	set_ready(0, true);
+	tick();
+	assert_shares("later, what was not empty returns as ever", 0, 1, 0);
 }
 
 static void rule_7_a_dead_group_keeps_its_share_among_all(void **state)
