@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Five million SYNs from random sources, then five million bare ACKs, while 2,000 conversations go on: none breaks, new
+# A million SYNs from random sources, then a million bare ACKs, while 2,000 conversations go on: none breaks, new
 # connections are answered, and no weight changes. (Answers to the forged sources end in a black hole on the router.)
 #
 #   client-1, 2,000 conversations ─┐
@@ -9,7 +9,9 @@
 LAB_CLIENTS=2
 . "$(dirname "$0")/lib.sh" flood
 
-PACKETS=${FLOOD_PACKETS:-5000000} RATE=200000 SEED=77
+# The rate is what two cores carry together with the generator, the six servers that answer each SYN, and 2,000 clients; at
+# 200,000 a second it is their kernels that drop, whatever the balancer does. FLOOD_PACKETS=5000000 is the long run.
+PACKETS=${FLOOD_PACKETS:-1000000} RATE=${FLOOD_RATE:-40000} SEED=77
 
 flood() { # MAC [-a] VIP
 	local mac=$1
