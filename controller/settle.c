@@ -18,26 +18,29 @@ static bool is_new(struct slot entry)
 }
 
 /*
- * The third owner. While a slot is unsettled it stays who it is: a configuration may give the slot
- * a new home, but the flows that began at the former home, most of all in long-lived traffic, are
- * still there.
+ * The third owner of a slot that moves: who had all of its flows when it was last settled. It stays
+ * who it is until the slot settles again, also when a configuration gives the slot another home:
+ * long-lived flows are still there.
  */
 static uint16_t third_owner(struct slot entry, uint16_t home)
 {
-	return entry.secondary == BACKEND_NONE || entry.home == BACKEND_NONE ? home : entry.home;
+	uint16_t third = entry.secondary == BACKEND_NONE ? entry.primary : entry.home;
+
+	return third == BACKEND_NONE ? home : third;
 }
 
 struct slot slot_move(struct slot entry, uint16_t primary, uint16_t home, uint16_t coarse_s)
 {
-	struct slot moved = {
-		.primary = primary, .home = third_owner(entry, home), .moved = coarse_s};
+	struct slot moved = {.primary = primary, .home = home, .moved = coarse_s};
 
 	if (is_new(entry))
 		return moved;
 	if (entry.primary == primary) {
-		entry.home = moved.home;
+		if (entry.secondary == BACKEND_NONE)
+			entry.home = home;
 		return entry;
 	}
+	moved.home = third_owner(entry, home);
 	/* While the pool was empty nobody owned it: the last real owner still has the flows. */
 	moved.secondary = entry.primary != BACKEND_NONE ? entry.primary : entry.secondary;
 	if (moved.secondary == primary)

@@ -65,10 +65,11 @@ uint64_t slots_digest(const struct slots *t);
 /*
  * The entry of the map after a slot got a new owner; ids of the backends map. `entry` is what
  * stands there now (all zero: nothing yet, then it starts settled), `coarse_s` as in maps/slot.h.
- *   - same primary: only `home` is brought up to date;
- *   - a lent slot has its home as secondary; a slot that came home has its last borrower; one that
- *     moves on before it settled keeps its last owner as secondary, and `home` as the third;
- *   - one that gets a new home before it settled keeps the former home as the third.
+ *   - same primary: `home` is brought up to date if the slot is settled;
+ *   - a lent slot has its home as secondary; a slot that came home has its last borrower;
+ *   - one that moves on before it settled keeps its last owner as secondary, and in `home` the one
+ *     that had all of its flows when it was last settled, also if the configuration has given the
+ *     slot another home since.
  */
 struct slot slot_move(struct slot entry, uint16_t primary, uint16_t home, uint16_t coarse_s);
 /* Forgets the former owner if it is gone (`secondary_gone`) or `settle_s` have passed since the

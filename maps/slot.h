@@ -13,7 +13,7 @@
 struct slot {
 	__u16 primary;	 /* BACKEND_NONE: nobody can take it; drop and count */
 	__u16 secondary; /* last owner, BACKEND_NONE once settled */
-	__u16 home;	 /* owner when all is healthy; while unsettled, the oldest former owner */
+	__u16 home;	 /* owner when all is healthy; while unsettled, who had all flows when it was last settled */
 	__u16 moved;	 /* when it last changed owner: seconds of CLOCK_BOOTTIME modulo 65536; 0 is written as 1 */
 } __attribute__((aligned(8)));
 static_assert(sizeof(struct slot) == 8, "slot is one store");
