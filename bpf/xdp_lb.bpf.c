@@ -8,6 +8,7 @@
  *   key.h      packet, service -> hashes
  *   slot.h     hashes -> backend, hops           flow.h remembers flows of slots that moved
  *   outer.h    backend -> outer headers, sent
+ *   handshake.h  what was sent on -> how its backend does
  *
  * Each stage returns an enum verdict, whose zero is "go on". The one exit below counts it and maps
  * it to an XDP action. A frame is not touched before all that can refuse it has been asked, except
@@ -22,6 +23,7 @@
 #include "bpf/key.h"
 #include "bpf/slot.h"
 #include "bpf/outer.h"
+#include "bpf/handshake.h"
 
 static __always_inline void count_forward(const struct service *service, const struct route *route,
 					  const struct packet *packet)
@@ -69,8 +71,10 @@ static __always_inline enum verdict serve(struct xdp_md *ctx, const struct setti
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;
 	verdict = outer_forward(ctx, packet, service, &key, &route);
-	if (verdict == VERDICT_FORWARD_TX || verdict == VERDICT_FORWARD_REDIRECT)
+	if (verdict == VERDICT_FORWARD_TX || verdict == VERDICT_FORWARD_REDIRECT) {
 		count_forward(service, &route, packet);
+		handshake(key.flow, route.id, packet);
+	}
 	return verdict;
 }
 

@@ -28,8 +28,10 @@ ASSERT_MAPPABLE(struct backend);
 ASSERT_MAPPABLE(struct backend_name);
 ASSERT_MAPPABLE(struct nexthop);
 ASSERT_MAPPABLE(struct flow_set);
+ASSERT_MAPPABLE(struct handshake);
+ASSERT_MAPPABLE(struct backend_signals);
 
-#define TABLES 9
+#define TABLES 11
 
 struct dataplane {
 	struct xdp_lb *skeleton;
@@ -77,6 +79,8 @@ static int set_sizes(struct xdp_lb *skeleton, const struct dataplane_sizes *want
 		rc = bpf_map__set_max_entries(skeleton->maps.backend_names, wanted->backends);
 	if (!rc)
 		rc = bpf_map__set_max_entries(skeleton->maps.backend_stats, wanted->backends);
+	if (!rc)
+		rc = bpf_map__set_max_entries(skeleton->maps.backend_signals, wanted->backends);
 	return rc;
 }
 
@@ -85,16 +89,18 @@ static uint32_t smaller(uint32_t a, uint32_t b)
 	return a < b ? a : b;
 }
 
-/* What there is now: at least what was wanted. The three tables of backends may differ if a daemon
+/* What there is now: at least what was wanted. The tables of backends may differ if a daemon
  * died in between. */
 static struct dataplane_sizes read_sizes(const struct xdp_lb *skeleton)
 {
 	uint32_t backends = smaller(bpf_map__max_entries(skeleton->maps.backends),
 				    bpf_map__max_entries(skeleton->maps.backend_names));
+	uint32_t counters = smaller(bpf_map__max_entries(skeleton->maps.backend_stats),
+				    bpf_map__max_entries(skeleton->maps.backend_signals));
 
 	return (struct dataplane_sizes){
 		.slots = bpf_map__max_entries(skeleton->maps.slots),
-		.backends = smaller(backends, bpf_map__max_entries(skeleton->maps.backend_stats)),
+		.backends = smaller(backends, counters),
 		.flows = bpf_map__max_entries(skeleton->maps.flows) * FLOW_WAYS,
 	};
 }
@@ -137,6 +143,8 @@ static int map_tables(struct dataplane *dp, struct err *err)
 		 (void **)&t->backend_names},
 		{dp->skeleton->maps.nexthops, sizeof(*t->nexthops), (void **)&t->nexthops},
 		{dp->skeleton->maps.flows, sizeof(*t->flows), (void **)&t->flows},
+		{dp->skeleton->maps.handshakes, sizeof(*t->handshakes), (void **)&t->handshakes},
+		{dp->skeleton->maps.backend_signals, sizeof(*t->signals), (void **)&t->signals},
 	};
 
 	for (int i = 0; i < TABLES; i++) {
@@ -373,6 +381,7 @@ int dataplane_clear_backend_stats(struct dataplane *dp, uint16_t id)
 {
 	uint32_t key = id;
 
+	memset(&dp->tables.signals[id], 0, sizeof(dp->tables.signals[id]));
 	memset(dp->per_cpu, 0, (size_t)dp->cpus * sizeof(struct backend_stats));
 	return bpf_map_update_elem(bpf_map__fd(dp->skeleton->maps.backend_stats), &key, dp->per_cpu,
 				   BPF_ANY) < 0

@@ -19,6 +19,7 @@
 #include "maps/sandbox.h"
 #include "maps/service.h"
 #include "maps/settings.h"
+#include "maps/signals.h"
 #include "maps/slot.h"
 #include "maps/stats.h"
 #include "maps/verdict.h"
@@ -39,6 +40,8 @@ struct dataplane_tables {
 	struct backend_name *backend_names; /* sizes.backends */
 	struct nexthop *nexthops;           /* NEXTHOPS_MAX */
 	struct flow_set *flows;             /* sizes.flows / FLOW_WAYS; NULL in tests that do not care */
+	struct handshake *handshakes;       /* HANDSHAKES_MAX; written by packets, only read here */
+	struct backend_signals *signals;    /* sizes.backends; likewise, but for a freed backend's */
 };
 
 struct dataplane;
@@ -77,6 +80,7 @@ EBB_MUST_CHECK int dataplane_backend_stats(struct dataplane *dp, uint16_t id,
 					   struct backend_stats *ret_stats);
 EBB_MUST_CHECK int dataplane_service_stats(struct dataplane *dp, uint16_t id,
 					   struct service_stats *ret_stats);
+/* Of a freed backend: its counters and its signals. */
 EBB_MUST_CHECK int dataplane_clear_backend_stats(struct dataplane *dp, uint16_t id);
 
 EBB_MUST_CHECK int dataplane_sandbox_set(struct dataplane *dp, const struct sandbox_key *key,

@@ -120,6 +120,25 @@ HASH_INLINE __u32 hash_fingerprint(__u64 hash)
 	return (__u32)(hash >> 32);
 }
 
+/*
+ * Handshakes (maps/signals.h) use bits 32..63: the lowest four of them say whether the flow is in the sample, the next
+ * 14 its place, the upper 15 (one of them also of its place) its fingerprint.
+ */
+HASH_INLINE int hash_is_sampled(__u64 hash, __u32 one_in)
+{
+	return !(hash >> 32 & (one_in - 1));
+}
+
+HASH_INLINE __u32 hash_handshake(__u64 hash, __u32 entries)
+{
+	return (__u32)(hash >> 36) & (entries - 1);
+}
+
+HASH_INLINE __u16 hash_handshake_fingerprint(__u64 hash)
+{
+	return (__u16)(hash >> 49);
+}
+
 /* UDP source port of the encapsulation, 49152..65535, host order (RFC 6335 dynamic ports). */
 HASH_INLINE __u16 hash_source_port(__u64 hash)
 {

@@ -6,7 +6,7 @@
  *
  * What the controller writes lies in mmap-able arrays: it stores, the next packet sees it. Being
  * mmap-able also aligns entry 0 to a page, so entries of 64 bytes are cache lines. Sizes of
- * `slots`, `flows`, `backends`, `backend_names` and `backend_stats` are defaults; the controller
+ * `slots`, `flows`, `backends`, `backend_names`, `backend_stats` and `backend_signals` are defaults; the controller
  * sets them before load, and `flow_set_mask` (read-only data) with `flows`.
  */
 #include <linux/bpf.h>
@@ -17,6 +17,7 @@
 #include "maps/sandbox.h"
 #include "maps/service.h"
 #include "maps/settings.h"
+#include "maps/signals.h"
 #include "maps/slot.h"
 #include "maps/stats.h"
 #include "maps/verdict.h"
@@ -52,6 +53,11 @@ MAPS_TABLE(backend_names, struct backend_name, BACKENDS_DEFAULT);
 
 /* Written and read by the data plane. */
 MAPS_TABLE(flows, struct flow_set, FLOW_SETS_DEFAULT);
+
+MAPS_TABLE(handshakes, struct handshake, HANDSHAKES_MAX);
+
+/* Not per CPU: only samples write it, and the controller reads all of it ten times a second. */
+MAPS_TABLE(backend_signals, struct backend_signals, BACKENDS_DEFAULT);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
