@@ -4,7 +4,8 @@
 /*
  * answer: the two packets that the edge itself sends to clients.
  *
- *   echo      to a VIP (RFC 792, RFC 4443 section 4.2): turned round in place, whatever its size
+ *   echo      to a VIP (RFC 792, RFC 4443 section 4.2): turned round in place, whatever its size,
+ *             and fragment by fragment
  *   too big   for a packet that does not fit the path to its backend (RFC 1191, 4443 section 3.2,
  * 8201): from the VIP, with the size that fits, quoting the packet's first bytes, so that the
  * client's stack finds the socket. At most settings.icmp_rate_pps a second and CPU.
@@ -38,13 +39,24 @@ static __always_inline __u16 answer_resum(__u16 check, __u16 from, __u16 to)
 	return ~sum_fold((__u64)(__u16)~check + (__u16)~from + to);
 }
 
-/* Echo request, type 8 or 128, without options or extension headers. */
+/* Where the ICMP header is, behind no options and no extension header but the fragment's own. */
+static __always_inline __u32 answer_offset(const struct packet *packet)
+{
+	if (packet->is_ipv4)
+		return 20;
+	return packet->extended ? 48 : 40;
+}
+
+/* Echo request, type 8 or 128, whole or its first fragment. */
 static __always_inline bool answer_is_echo(const struct xdp_md *ctx, const struct packet *packet)
 {
-	const __u8 *icmp = packet_l3(ctx, packet) + (packet->is_ipv4 ? 20 : 40);
+	__u32 offset = answer_offset(packet);
+	const __u8 *icmp = packet_l3(ctx, packet) + offset;
 
-	if (packet->extended || packet->length < (packet->is_ipv4 ? 28 : 48) ||
-	    (void *)(icmp + 8) > (void *)(long)ctx->data_end)
+	if (packet->extended && (packet->is_ipv4 || packet->fragment != FRAGMENT_FIRST ||
+				 packet->l4_offset != offset))
+		return false;
+	if (packet->length < offset + 8 || (void *)(icmp + 8) > (void *)(long)ctx->data_end)
 		return false;
 	return icmp[0] == (packet->is_ipv4 ? 8 : 128) && icmp[1] == 0;
 }
@@ -57,21 +69,16 @@ static __always_inline __u16 answer_echo_sum(__u16 check)
 
 static __always_inline void answer_echo_ipv4(struct iphdr *ip)
 {
-	__u16 *icmp = (__u16 *)(ip + 1);
 	__be32 address = ip->saddr;
 
 	ip->saddr = ip->daddr;
 	ip->daddr = address;
 	ip->check = answer_resum(ip->check, ip->ttl, ANSWER_TTL);
 	ip->ttl = ANSWER_TTL;
-	icmp[1] = answer_echo_sum(answer_resum(icmp[1], icmp[0], 0));
-	icmp[0] = 0;
 }
 
 static __always_inline void answer_echo_ipv6(__u32 *ip)
 {
-	__u16 *icmp = (__u16 *)(ip + 10);
-
 	for (int i = 0; i < 4; i++) {
 		__u32 word = ip[2 + i];
 
@@ -79,23 +86,35 @@ static __always_inline void answer_echo_ipv6(__u32 *ip)
 		ip[6 + i] = word;
 	}
 	((__u8 *)ip)[7] = ANSWER_TTL;
-	icmp[1] = answer_echo_sum(answer_resum(icmp[1], 128, 129));
-	icmp[0] = 129;
 }
 
+/* Request to reply. In a first fragment too: what the sum covers changes here alone. */
+static __always_inline bool answer_echo_icmp(__u16 *icmp, bool is_ipv4, const void *data_end)
+{
+	__u16 reply = is_ipv4 ? 0 : 129;
+
+	if ((void *)(icmp + 2) > data_end)
+		return false;
+	icmp[1] = answer_echo_sum(answer_resum(icmp[1], icmp[0], reply));
+	icmp[0] = reply;
+	return true;
+}
+
+/* An echo request, or any fragment of one. */
 static __always_inline enum verdict answer_echo(struct xdp_md *ctx, const struct packet *packet)
 {
 	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
 	void *l3 = packet_l3(ctx, packet);
 
-	if (data + sizeof(struct ethhdr) > data_end)
+	if (data + sizeof(struct ethhdr) > data_end || l3 + sizeof(struct iphdr) > data_end)
+		return VERDICT_PASS_MALFORMED;
+	if (packet->fragment != FRAGMENT_LATER &&
+	    !answer_echo_icmp(l3 + answer_offset(packet), packet->is_ipv4, data_end))
 		return VERDICT_PASS_MALFORMED;
 	if (packet->is_ipv4) {
-		if (l3 + sizeof(struct iphdr) + 4 > data_end)
-			return VERDICT_PASS_MALFORMED;
 		answer_echo_ipv4(l3);
 	} else {
-		if (l3 + sizeof(struct ipv6hdr) + 4 > data_end)
+		if (l3 + sizeof(struct ipv6hdr) > data_end)
 			return VERDICT_PASS_MALFORMED;
 		answer_echo_ipv6(l3);
 	}

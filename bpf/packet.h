@@ -26,6 +26,8 @@ struct packet {
 	__u32 l4_offset; /* bytes from the IP header */
 	__u32 length;    /* bytes from the IP header on, without Ethernet's padding */
 	__u32 ports;     /* first word of the L4 header, as in memory */
+	__u32 fragment_id;    /* of fragments: identification, as in memory */
+	__u16 fragment_place; /* in units of 8 bytes: where a first one ends, where a later one begins */
 	__u8 is_ipv4;
 	__u8 protocol; /* IPPROTO_* of the last header; IPPROTO_RAW: none that we know */
 	__u8 tos;      /* DSCP and ECN */
@@ -58,6 +60,13 @@ static __always_inline bool packet_is_syn(const struct packet *packet)
 static __always_inline bool packet_has_ports(const struct packet *packet)
 {
 	return packet->fragment != FRAGMENT_LATER &&
+	       (packet->protocol == IPPROTO_TCP || packet->protocol == IPPROTO_UDP);
+}
+
+/* Whose flow it is can be told from its own ports. */
+static __always_inline bool packet_is_simple(const struct packet *packet)
+{
+	return packet->fragment == FRAGMENT_WHOLE &&
 	       (packet->protocol == IPPROTO_TCP || packet->protocol == IPPROTO_UDP);
 }
 

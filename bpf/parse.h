@@ -83,6 +83,14 @@ static __always_inline enum verdict parse_l4(struct packet *packet, const void *
 	return VERDICT_CONTINUE;
 }
 
+/* `place`: its offset in units of 8 bytes; `length`: of what is fragmented. A first one that ends
+ * within a unit ends with it. */
+static __always_inline void parse_fragment(struct packet *packet, __u32 place, __u32 length)
+{
+	packet->fragment = place ? FRAGMENT_LATER : FRAGMENT_FIRST;
+	packet->fragment_place = place ? place : (length + 7) / 8;
+}
+
 static __always_inline enum verdict parse_ipv4(struct xdp_md *ctx, struct packet *packet,
 					       const void *l3, const void *data_end)
 {
@@ -99,9 +107,12 @@ static __always_inline enum verdict parse_ipv4(struct xdp_md *ctx, struct packet
 	packet->protocol = ip->protocol;
 	packet->extended = header != sizeof(*ip);
 	packet->fragment = FRAGMENT_WHOLE;
-	if (ip->frag_off & bpf_htons(0x3fff))
-		packet->fragment =
-			ip->frag_off & bpf_htons(0x1fff) ? FRAGMENT_LATER : FRAGMENT_FIRST;
+	packet->fragment_id = packet->fragment_place = 0;
+	if (ip->frag_off & bpf_htons(0x3fff)) {
+		packet->fragment_id = ip->id;
+		parse_fragment(packet, bpf_ntohs(ip->frag_off) & 0x1fff,
+				    packet->length - header);
+	}
 	address_set_ipv4(&packet->source, ip->saddr);
 	address_set_ipv4(&packet->destination, ip->daddr);
 	if (header < sizeof(*ip) || packet->length < header ||
@@ -135,10 +146,12 @@ static __always_inline enum verdict parse_extensions(struct packet *packet, cons
 		if (protocol == IPV6_FRAGMENT) {
 			__u16 place = *(const __u16 *)(header + 2);
 
-			if (place & bpf_htons(0xfff9))
-				packet->fragment =
-					place & bpf_htons(0xfff8) ? FRAGMENT_LATER : FRAGMENT_FIRST;
 			offset += 8;
+			if (place & bpf_htons(0xfff9)) {
+				packet->fragment_id = *(const __u32 *)(header + 4);
+				parse_fragment(packet, bpf_ntohs(place) >> 3,
+						    packet->length - offset);
+			}
 		} else {
 			/* Segments left: it is on its way to someone else. */
 			if (protocol == IPV6_ROUTING && header[3])
@@ -174,6 +187,7 @@ static __always_inline enum verdict parse_ipv6(struct xdp_md *ctx, struct packet
 	packet->protocol = ip->nexthdr;
 	packet->extended = 0;
 	packet->fragment = FRAGMENT_WHOLE;
+	packet->fragment_id = packet->fragment_place = 0;
 	address_load(&packet->source, &ip->saddr);
 	address_load(&packet->destination, &ip->daddr);
 	if (parse_length_lies(ctx, packet, l3, data_end))
@@ -185,6 +199,8 @@ static __always_inline enum verdict parse_ipv6(struct xdp_md *ctx, struct packet
 		/* However many headers were walked, the rest is verified once. */
 		PACKET_FORGET(packet->protocol, packet->length);
 		PACKET_FORGET(packet->fragment, packet->length);
+		PACKET_FORGET(packet->fragment_id, packet->length);
+		PACKET_FORGET(packet->fragment_place, packet->length);
 		PACKET_FORGET(packet->extended, packet->length);
 		PACKET_FORGET(packet->l4_offset, packet->length);
 		packet->l4_offset &= PARSE_OFFSET_MASK;

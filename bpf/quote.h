@@ -17,7 +17,7 @@
 
 static __always_inline bool quote_is_icmp(const struct packet *packet)
 {
-	return packet->fragment == FRAGMENT_WHOLE &&
+	return packet->fragment != FRAGMENT_LATER &&
 	       packet->protocol == (packet->is_ipv4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
 }
 
@@ -62,7 +62,8 @@ static __always_inline bool quote_ipv6(struct packet *packet, const void *quoted
 	return true;
 }
 
-/* False: no error, or none that quotes a TCP or UDP packet of its own destination. */
+/* False: no error, or none that quotes a TCP or UDP packet of its own destination. Errors are not
+ * fragmented. */
 static __always_inline bool quote_read(struct packet *packet, const void *l3, const void *data_end)
 {
 	const __u8 *icmp = l3 + (packet->l4_offset & QUOTE_OFFSET_MAX);
@@ -70,7 +71,7 @@ static __always_inline bool quote_read(struct packet *packet, const void *l3, co
 	__u32 ports;
 	bool is_quote;
 
-	if (packet->l4_offset > QUOTE_OFFSET_MAX || quoted > data_end ||
+	if (packet->fragment != FRAGMENT_WHOLE || packet->l4_offset > QUOTE_OFFSET_MAX || quoted > data_end ||
 	    !quote_is_error(packet, icmp[0]))
 		return false;
 	if (packet->is_ipv4)

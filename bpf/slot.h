@@ -13,7 +13,8 @@
  *    SERVICE_TRACK_UDP: `always` for UDP, since an unconnected socket claims no flow.
  * 4. `affinity: sandbox`: where the sandbox was placed, if it was; where it lived before is the
  *    hop.
- * 5. A backend that is gone (state FREE) is never used; one that drains keeps its flows.
+ * 5. Fragments carry no hops: nodes would find a socket for the first one alone.
+ * 6. A backend that is gone (state FREE) is never used; one that drains keeps its flows.
  */
 #include "bpf/flow.h"
 #include "bpf/key.h"
@@ -126,7 +127,8 @@ static __always_inline bool slot_sandbox(const struct service *service, const st
 	sandbox = bpf_map_lookup_elem(&sandboxes, &key);
 	if (!sandbox || !route_to(route, sandbox->backend))
 		return false;
-	route_add_hop(route, sandbox->former);
+	if (packet->fragment == FRAGMENT_WHOLE)
+		route_add_hop(route, sandbox->former);
 	return true;
 }
 
@@ -152,7 +154,8 @@ static __always_inline enum verdict slot_route(const struct service *service,
 		verdict = VERDICT_DROP_NO_BACKEND;
 	/* Where all datagrams are noted, the note is better than what an unconnected socket could
 	 * tell. */
-	if (slot_notes_all(service, packet) && packet->protocol == IPPROTO_UDP)
+	if ((slot_notes_all(service, packet) && packet->protocol == IPPROTO_UDP) ||
+	    packet->fragment != FRAGMENT_WHOLE)
 		remembers = false;
 	if (remembers && verdict == VERDICT_CONTINUE && slot.secondary != BACKEND_NONE) {
 		route_add_hop(route, slot.primary);

@@ -5,6 +5,7 @@
  *   parse.h    frame -> packet                   passes what is not IP
  *   service.h  packet -> service                 passes what is for none
  *   quote.h    an ICMP error -> the flow that it quotes; answer.h answers echo
+ *   fragment.h a later fragment -> the flow of its first
  *   key.h      packet, service -> hashes
  *   slot.h     hashes -> backend, hops           flow.h remembers flows of slots that moved
  *   outer.h    backend -> outer headers, sent
@@ -20,6 +21,7 @@
 #include "bpf/parse.h"
 #include "bpf/service.h"
 #include "bpf/quote.h"
+#include "bpf/fragment.h"
 #include "bpf/key.h"
 #include "bpf/slot.h"
 #include "bpf/outer.h"
@@ -86,7 +88,7 @@ static __always_inline enum verdict serve(struct xdp_md *ctx, const struct setti
 __noinline int handle_icmp(struct xdp_md *ctx, struct packet *packet)
 {
 	const struct settings *in_force;
-	const struct service *service;
+	enum fragment_fate fate;
 	__u32 zero = 0;
 
 	in_force = bpf_map_lookup_elem(&settings, &zero);
@@ -96,12 +98,42 @@ __noinline int handle_icmp(struct xdp_md *ctx, struct packet *packet)
 		return quote_read(packet, packet_l3(ctx, packet), (void *)(long)ctx->data_end)
 			       ? VERDICT_CONTINUE
 			       : VERDICT_PASS_NOT_OURS;
-	if (service_marker(in_force, packet))
+	fate = fragment_echo(in_force, packet);
+	if (fate == FRAGMENT_FATE_ANSWER)
 		return answer_echo(ctx, packet);
-	service = service_by_prefix(in_force, packet);
-	if (!service)
+	return fate == FRAGMENT_FATE_FLOW ? VERDICT_CONTINUE : VERDICT_PASS_NOT_OURS;
+}
+
+/* A later fragment becomes a packet of its first one's flow; a first one is noted. */
+__noinline int handle_fragment(struct xdp_md *ctx, struct packet *packet)
+{
+	const struct settings *in_force;
+	__u32 zero = 0;
+
+	in_force = bpf_map_lookup_elem(&settings, &zero);
+	if (!packet || !in_force)
 		return VERDICT_PASS_NOT_OURS;
-	return service->affinity == AFFINITY_SANDBOX ? VERDICT_CONTINUE : answer_echo(ctx, packet);
+	if (packet->fragment == FRAGMENT_LATER)
+		return fragment_follow(ctx, in_force, packet);
+	if (!fragment_is_ours(in_force, packet))
+		return VERDICT_PASS_NOT_OURS;
+	fragment_note(in_force, packet, fragment_fate(ctx, in_force, packet));
+	return VERDICT_CONTINUE;
+}
+
+/* What is no whole TCP or UDP packet. */
+static __always_inline enum verdict handle_other(struct xdp_md *ctx, struct packet *packet)
+{
+	struct packet copy = *packet;
+	enum verdict verdict = VERDICT_CONTINUE;
+
+	if (copy.fragment != FRAGMENT_WHOLE)
+		verdict = handle_fragment(ctx, &copy);
+	if (verdict == VERDICT_CONTINUE && copy.fragment != FRAGMENT_LATER &&
+	    !packet_has_ports(&copy))
+		verdict = handle_icmp(ctx, &copy);
+	*packet = copy;
+	return verdict;
 }
 
 static __always_inline enum verdict handle(struct xdp_md *ctx)
@@ -118,15 +150,12 @@ static __always_inline enum verdict handle(struct xdp_md *ctx)
 	verdict = parse(ctx, &packet);
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;
-	packet_forget(&packet, in_force->hash_seed);
-	if (!packet_has_ports(&packet)) {
-		struct packet copy = packet;
-
-		verdict = handle_icmp(ctx, &copy);
+	if (!packet_is_simple(&packet)) {
+		verdict = handle_other(ctx, &packet);
 		if (verdict != VERDICT_CONTINUE)
 			return verdict;
-		packet = copy;
 	}
+	packet_forget(&packet, in_force->hash_seed);
 	service = service_of(in_force, &packet);
 	if (!service)
 		return VERDICT_PASS_NOT_OURS;

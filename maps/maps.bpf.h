@@ -14,6 +14,7 @@
 
 #include "maps/backend.h"
 #include "maps/flow.h"
+#include "maps/fragment.h"
 #include "maps/sandbox.h"
 #include "maps/service.h"
 #include "maps/settings.h"
@@ -53,6 +54,7 @@ MAPS_TABLE(backend_names, struct backend_name, BACKENDS_DEFAULT);
 
 /* Written and read by the data plane. */
 MAPS_TABLE(flows, struct flow_set, FLOW_SETS_DEFAULT);
+MAPS_TABLE(fragments, struct fragment_set, FRAGMENT_SETS);
 
 MAPS_TABLE(handshakes, struct handshake, HANDSHAKES_MAX);
 

@@ -24,7 +24,9 @@
 	X(DROP_NO_PORT, "drop_no_port", DROP, "the next hop's interface is not in `ports`")        \
 	X(DROP_TOO_BIG, "drop_too_big", DROP, "does not fit the path, and nobody was told")              \
 	X(DROP_NO_ROOM, "drop_no_room", DROP, "no headroom for the outer header")                  \
-	X(DROP_MALFORMED, "drop_malformed", DROP, "for a service, but headers are cut or lying")
+	X(DROP_MALFORMED, "drop_malformed", DROP, "for a service, but headers are cut or lying")    \
+	X(DROP_FRAGMENT, "drop_fragment", DROP, "a later fragment whose first did not come by here") \
+	X(DROP_FRAGMENT_OVERLAP, "drop_fragment_overlap", DROP, "a later fragment over bytes of its first")
 
 enum verdict {
 #define X(name, text, action, meaning) VERDICT_##name,

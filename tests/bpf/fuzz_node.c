@@ -86,7 +86,7 @@ static void add_outer(struct model_frame *f, struct random *r, bool ipv4, uint8_
 	uint8_t *ip;
 
 	if (ipv4) {
-		ip = fuzz_ipv4(f, r, &source, &own, protocol);
+		ip = fuzz_ipv4(f, r, &source, &own, protocol, false);
 		if (!one_in(r, 30))
 			model_put16(ip + 6, 0x4000);
 		ip[8] = (uint8_t)(one_in(r, 10) ? random_below(r, 3) : 64);

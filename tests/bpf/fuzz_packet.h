@@ -63,15 +63,30 @@ static inline uint8_t fuzz_protocol(struct random *r, bool ipv4)
 	return i <= 18 ? (ipv4 ? IPPROTO_ICMP : IPPROTO_ICMPV6) : (uint8_t)random_bits(r);
 }
 
+/* Offset and "more" of a fragment, in units of 8 bytes from bit 3: firsts, later ones, some of which
+ * overlap short firsts, a last one, and one that is whole. */
+static inline uint32_t fuzz_place(struct random *r)
+{
+	static const uint16_t places[] = {0, 1, 1, 1, 1, 0x5c9, 0x5c9, 0x5c8, 0x09, 0x29};
+
+	return places[random_below(r, sizeof(places) / sizeof(places[0]))];
+}
+
 static inline uint8_t *fuzz_ipv4(struct model_frame *f, struct random *r, struct address *source,
-				 struct address *destination, uint8_t protocol)
+				 struct address *destination, uint8_t protocol, bool pieces)
 {
 	uint32_t options = one_in(r, 6) ? random_below(r, 11) * 4 : 0;
 	uint8_t *ip = model_add(f, 20 + options);
 
 	ip[0] = (uint8_t)(0x45 + options / 4);
 	ip[1] = (uint8_t)(one_in(r, 2) ? 0 : random_bits(r));
-	model_put16(ip + 6, !one_in(r, 12) ? 0x4000 : random_below(r, 4) ? 0x2000 : 0x20b9);
+	model_put16(ip + 6, 0x4000);
+	if (pieces || one_in(r, 12)) {
+		uint32_t place = fuzz_place(r);
+
+		model_put16(ip + 4, random_below(r, 3));
+		model_put16(ip + 6, (place & 1) << 13 | place >> 3);
+	}
 	ip[8] = 64;
 	ip[9] = protocol;
 	memcpy(ip + 12, source->bytes + 12, 4);
@@ -82,10 +97,10 @@ static inline uint8_t *fuzz_ipv4(struct model_frame *f, struct random *r, struct
 
 /* Up to eight extension headers, mostly none. */
 static inline uint8_t *fuzz_ipv6(struct model_frame *f, struct random *r, struct address *source,
-				 struct address *destination, uint8_t protocol)
+				 struct address *destination, uint8_t protocol, bool pieces)
 {
 	static const uint8_t kinds[] = {0, 43, 44, 60};
-	uint32_t count = one_in(r, 4) ? random_below(r, 9) : 0;
+	uint32_t count = one_in(r, 4) ? random_below(r, 9) : pieces;
 	uint8_t *ip = model_add(f, 40), *next = ip + 6;
 
 	model_put16(ip, 0x6000 | random_below(r, 4096));
@@ -93,17 +108,19 @@ static inline uint8_t *fuzz_ipv6(struct model_frame *f, struct random *r, struct
 	memcpy(ip + 8, source->bytes, 16);
 	memcpy(ip + 24, destination->bytes, 16);
 	for (uint32_t i = 0; i < count; i++) {
-		uint8_t kind = kinds[random_below(r, 4)];
+		uint8_t kind = pieces && count == 1 ? 44 : kinds[random_below(r, 4)];
 		uint32_t extra = kind != 44 && one_in(r, 4) ? random_below(r, 3) : 0;
 		uint8_t *header = model_add(f, 8 + 8 * extra);
 
 		*next = kind;
 		next = header;
 		header[1] = (uint8_t)extra;
-		if (kind == 44)
-			model_put16(header + 2, one_in(r, 2) ? 0 : one_in(r, 2) ? 1 : 0x5c8);
-		else if (kind == 43)
+		if (kind == 44) {
+			model_put16(header + 2, fuzz_place(r));
+			header[7] = (uint8_t)random_below(r, 3);
+		} else if (kind == 43) {
 			header[3] = one_in(r, 8);
+		}
 	}
 	*next = protocol;
 	return ip;
@@ -125,9 +142,9 @@ static inline void fuzz_icmp(struct model_frame *f, struct random *r, bool ipv4,
 	if (one_in(r, 8))
 		from = fuzz_destination(r, ipv4);
 	if (ipv4)
-		fuzz_ipv4(f, r, &from, &client, protocol);
+		fuzz_ipv4(f, r, &from, &client, protocol, false);
 	else
-		fuzz_ipv6(f, r, &from, &client, protocol);
+		fuzz_ipv6(f, r, &from, &client, protocol, false);
 	quoted = model_add(f, random_below(r, 40));
 	if (f->length - (uint32_t)(quoted - f->bytes) < 8)
 		return;
@@ -186,12 +203,20 @@ static inline void fuzz_build(struct model_frame *f, struct random *r)
 	bool ipv4 = one_in(r, 2);
 	struct address source = fuzz_client(r, ipv4), destination = fuzz_destination(r, ipv4);
 	uint8_t protocol = fuzz_protocol(r, ipv4);
+	bool pieces = one_in(r, 6); /* of few datagrams */
 
 	fuzz_ethernet(f, r, ipv4);
+	if (pieces) {
+		source = ipv4 ? world_ipv4(0xc6336401) : world_ipv6(0x20010dbf, 1);
+		destination = fuzz_vip(random_below(r, 3), ipv4);
+		if (one_in(r, 2))
+			destination = ipv4 ? world_ipv4(WORLD_PREFIX + random_below(r, 2))
+					   : world_ipv6(WORLD_PREFIX6, random_below(r, 2));
+	}
 	if (ipv4)
-		fuzz_ipv4(f, r, &source, &destination, protocol);
+		fuzz_ipv4(f, r, &source, &destination, protocol, pieces);
 	else
-		fuzz_ipv6(f, r, &source, &destination, protocol);
+		fuzz_ipv6(f, r, &source, &destination, protocol, pieces);
 	if (protocol == (ipv4 ? IPPROTO_ICMP : IPPROTO_ICMPV6) && !one_in(r, 4))
 		fuzz_icmp(f, r, ipv4, &destination);
 	else

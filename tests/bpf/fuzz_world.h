@@ -9,6 +9,7 @@
  */
 #include <netinet/in.h>
 
+#include "maps/fragment.h"
 #include "tests/bench/world.h"
 #include "tests/bpf/model.h"
 #include "tests/unit/random.h"
@@ -23,6 +24,7 @@
 struct fuzz_world {
 	struct world maps;
 	struct model model;
+	struct fragment_set *fragments;
 };
 
 static inline bool one_in(struct random *r, uint32_t n)
@@ -215,6 +217,7 @@ static inline void fuzz_load(struct world *w)
 static inline void fuzz_world_open(struct fuzz_world *w, struct random *r)
 {
 	fuzz_load(&w->maps);
+	w->fragments = world_map(w->maps.skel->maps.fragments);
 	w->model.hash_seed = random_bits(r);
 	w->model.slots = w->maps.slots;
 	w->model.backends = w->maps.backends;
@@ -234,6 +237,18 @@ static inline void fuzz_world_open(struct fuzz_world *w, struct random *r)
 	}
 	fuzz_add_prefixes(w, r);
 	fuzz_add_sandboxes(w, r);
+}
+
+static inline void fuzz_forget_fragments(struct fuzz_world *w)
+{
+	memset(w->fragments, 0, FRAGMENT_SETS * sizeof(*w->fragments));
+	w->model.datagram_count = 0;
+}
+
+static inline void fuzz_world_close(struct fuzz_world *w)
+{
+	munmap(w->fragments, FRAGMENT_SETS * sizeof(*w->fragments));
+	world_close(&w->maps);
 }
 
 static inline void fuzz_forget_flows(struct fuzz_world *w)

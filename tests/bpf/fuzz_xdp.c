@@ -111,6 +111,8 @@ static void one_world(uint64_t seed, uint64_t packets)
 	     fuzz.packet++) {
 		if (fuzz.world.model.note_count >= NOTES_MAX)
 			fuzz_forget_flows(&fuzz.world);
+		if (fuzz.world.model.datagram_count >= MODEL_DATAGRAMS)
+			fuzz_forget_fragments(&fuzz.world);
 		one_packet(&r);
 		if (fuzz.packet % BATCH == BATCH - 1)
 			check_counters();
@@ -118,7 +120,7 @@ static void one_world(uint64_t seed, uint64_t packets)
 	check_counters();
 	for (uint32_t v = 0; v < VERDICT__COUNT; v++)
 		fuzz.total[v] += fuzz.want[v];
-	world_close(&fuzz.world.maps);
+	fuzz_world_close(&fuzz.world);
 }
 
 int main(int argc, char **argv)

@@ -25,6 +25,7 @@
 #define MODEL_SERVICES_MAX  256
 #define MODEL_SANDBOXES_MAX 512
 #define MODEL_NOTES         65536 /* a power of two */
+#define MODEL_DATAGRAMS     64    /* then the fuzzer forgets them */
 #define MODEL_EXTENSIONS    6     /* IPv6 extension headers that are followed */
 #define MODEL_GUE_PORT      6080
 
@@ -47,6 +48,8 @@ struct model_packet {
 	bool quoted; /* stands for the flow that an ICMP error quotes */
 	uint8_t protocol, tos, tcp_flags;
 	enum model_piece piece;
+	uint32_t id;    /* of a fragment: identification, as in memory */
+	uint32_t place; /* in units of 8 bytes: end of a first one, begin of a later one */
 	struct address source, destination;
 	uint32_t ports; /* as in memory */
 };
@@ -56,6 +59,12 @@ struct model_note {
 	uint32_t ports;
 	uint16_t backend; /* BACKEND_NONE: free */
 	uint8_t protocol;
+};
+
+/* What the first fragment of a datagram told. */
+struct model_datagram {
+	struct model_packet first;
+	enum model_fate { MODEL_SERVE, MODEL_ANSWER, MODEL_PASS } fate;
 };
 
 struct model_sandbox {
@@ -79,6 +88,8 @@ struct model {
 	uint32_t sandbox_count;
 	struct model_note notes[MODEL_NOTES];
 	uint32_t note_count;
+	struct model_datagram datagrams[MODEL_DATAGRAMS + 1];
+	uint32_t datagram_count;
 };
 
 /* --- bytes */
@@ -171,6 +182,9 @@ static inline enum verdict model_ipv4(const struct model_frame *f, struct model_
 	p->piece = get16(ip + 6) & 0x1fff   ? MODEL_LATER
 		   : get16(ip + 6) & 0x2000 ? MODEL_FIRST
 					    : MODEL_WHOLE;
+	if (p->piece != MODEL_WHOLE)
+		memcpy(&p->id, ip + 4, 2);
+	p->place = p->piece == MODEL_LATER ? get16(ip + 6) & 0x1fff : (total - header + 7) / 8;
 	p->source = p->destination = (struct address){{[10] = 0xff, [11] = 0xff}};
 	memcpy(p->source.bytes + 12, ip + 12, 4);
 	memcpy(p->destination.bytes + 12, ip + 16, 4);
@@ -199,6 +213,11 @@ static inline enum verdict model_extensions(const struct model_frame *f, struct 
 		p->protocol = header[0];
 		if (p->l4 > p->end)
 			return VERDICT_PASS_MALFORMED;
+		if (kind == 44 && get16(header + 2) & 0xfff9) {
+			memcpy(&p->id, header + 4, 4);
+			p->place = p->piece == MODEL_LATER ? get16(header + 2) >> 3
+							   : (p->end - p->l4 + 7) / 8;
+		}
 		if (p->piece == MODEL_LATER)
 			return VERDICT_CONTINUE;
 	}
@@ -386,7 +405,8 @@ static inline enum verdict model_choose(struct model *m, const struct service *s
 				 m->hash_seed);
 	if (sandbox && model_backend(m, sandbox->backend)) {
 		r->backend = sandbox->backend;
-		model_hop(m, r, sandbox->former);
+		if (p->piece == MODEL_WHOLE)
+			model_hop(m, r, sandbox->former);
 		return VERDICT_CONTINUE;
 	}
 	if (!s->slot_count)
@@ -398,7 +418,7 @@ static inline enum verdict model_choose(struct model *m, const struct service *s
 		r->backend = model_backend(m, slot->primary) ? slot->primary : BACKEND_NONE;
 	if (r->backend == BACKEND_NONE)
 		return VERDICT_DROP_NO_BACKEND;
-	if (remembers && slot->secondary && !(all && udp)) {
+	if (remembers && slot->secondary && !(all && udp) && p->piece == MODEL_WHOLE) {
 		model_hop(m, r, slot->primary);
 		model_hop(m, r, slot->secondary);
 		model_hop(m, r, slot->home);
@@ -605,7 +625,7 @@ static inline enum verdict model_echo(const struct model_packet *p, const struct
 				      struct model_frame *out)
 {
 	uint8_t *ip = out->bytes + p->l3, *icmp = out->bytes + p->l4;
-	uint32_t size = p->ipv4 ? 4 : 16, at = p->ipv4 ? 12 : 8, was = get16(icmp);
+	uint32_t size = p->ipv4 ? 4 : 16, at = p->ipv4 ? 12 : 8, was;
 
 	memcpy(out->bytes, f->bytes + 6, 6);
 	memcpy(out->bytes + 6, f->bytes, 6);
@@ -614,6 +634,9 @@ static inline enum verdict model_echo(const struct model_packet *p, const struct
 	if (p->ipv4)
 		model_resum(ip + 10, (uint32_t)ip[8] << 8, 64 << 8, false);
 	ip[p->ipv4 ? 8 : 7] = 64;
+	if (p->piece == MODEL_LATER)
+		return VERDICT_ANSWER_ECHO;
+	was = get16(icmp);
 	icmp[0] = p->ipv4 ? 0 : 129;
 	model_resum(icmp + 2, was, get16(icmp), true);
 	return VERDICT_ANSWER_ECHO;
@@ -651,23 +674,129 @@ static inline bool model_quote(const struct model_frame *f, struct model_packet 
 	return true;
 }
 
+/* An echo request: answered, or served as any packet of a sandbox. */
+static inline enum model_fate model_echo_fate(const struct model *m, const struct model_packet *p)
+{
+	const struct service *s;
+
+	if (model_is_vip(m, p))
+		return MODEL_ANSWER;
+	s = model_service(m, p);
+	if (!s)
+		return MODEL_PASS;
+	return s->affinity == AFFINITY_SANDBOX ? MODEL_SERVE : MODEL_ANSWER;
+}
+
+/* Behind it there may be the fragment's own header, and no other. */
+static inline bool model_is_echo(const struct model_frame *f, const struct model_packet *p)
+{
+	const uint8_t *icmp = f->bytes + p->l4;
+	bool bare = p->plain || (!p->ipv4 && p->piece == MODEL_FIRST && p->l4 == p->l3 + 48);
+
+	return bare && p->end - p->l4 >= 8 && icmp[0] == (p->ipv4 ? 8 : 128) && !icmp[1];
+}
+
+static inline bool model_is_icmp(const struct model_packet *p)
+{
+	return p->protocol == (p->ipv4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+}
+
 /* VERDICT_CONTINUE: go on with `p`. */
 static inline enum verdict model_icmp(const struct model *m, const struct model_frame *f,
 				      struct model_packet *p, struct model_frame *out)
 {
-	const uint8_t *icmp = f->bytes + p->l4;
+	enum model_fate fate;
+
+	if (!model_is_icmp(p))
+		return VERDICT_PASS_NOT_OURS;
+	if (!model_is_echo(f, p))
+		return p->piece == MODEL_WHOLE && model_quote(f, p) ? VERDICT_CONTINUE
+								    : VERDICT_PASS_NOT_OURS;
+	fate = model_echo_fate(m, p);
+	if (fate == MODEL_ANSWER)
+		return model_echo(p, f, out);
+	return fate == MODEL_SERVE ? VERDICT_CONTINUE : VERDICT_PASS_NOT_OURS;
+}
+
+/* --- fragments */
+
+static inline const struct service *model_prefix(const struct model *m,
+						 const struct model_packet *p)
+{
+	struct model_packet no_port = *p;
 	const struct service *s;
 
-	if (p->piece != MODEL_WHOLE || p->protocol != (p->ipv4 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
+	no_port.protocol = 255;
+	s = model_service(m, &no_port);
+	return s;
+}
+
+static inline struct model_datagram *model_datagram(struct model *m, const struct model_packet *p)
+{
+	uint32_t i;
+
+	for (i = 0; i < m->datagram_count; i++) {
+		const struct model_packet *first = &m->datagrams[i].first;
+
+		if (first->ipv4 == p->ipv4 && first->id == p->id &&
+		    model_same(&first->source, &p->source) &&
+		    model_same(&first->destination, &p->destination) &&
+		    (!p->ipv4 || first->protocol == p->protocol))
+			break;
+	}
+	return &m->datagrams[i];
+}
+
+/* Notes what becomes of a datagram, where its address is ours. */
+static inline enum verdict model_first(struct model *m, const struct model_frame *f,
+				       const struct model_packet *p)
+{
+	struct model_datagram *datagram = model_datagram(m, p);
+
+	if (!model_is_vip(m, p) && !model_prefix(m, p))
 		return VERDICT_PASS_NOT_OURS;
-	if (!p->plain || p->end - p->l4 < 8 || icmp[0] != (p->ipv4 ? 8 : 128) || icmp[1])
-		return model_quote(f, p) ? VERDICT_CONTINUE : VERDICT_PASS_NOT_OURS;
+	m->datagram_count += datagram == &m->datagrams[m->datagram_count];
+	datagram->first = *p;
+	datagram->fate = MODEL_SERVE;
+	if (!p->has_l4)
+		datagram->fate = model_is_icmp(p) && model_is_echo(f, p) ? model_echo_fate(m, p)
+									 : MODEL_PASS;
+	return VERDICT_CONTINUE;
+}
+
+static inline enum verdict model_later_alone(const struct model *m, const struct model_packet *p)
+{
+	static const uint8_t ours4[] = {1, 6, 17}, ours6[] = {58, 6, 17, 0, 43, 44, 60};
+	const struct service *s = model_prefix(m, p);
+
+	if (!memchr(p->ipv4 ? ours4 : ours6, p->protocol, p->ipv4 ? sizeof(ours4) : sizeof(ours6)))
+		return VERDICT_PASS_NOT_OURS;
 	if (model_is_vip(m, p))
-		return model_echo(p, f, out);
-	s = model_service(m, p);
+		return VERDICT_DROP_FRAGMENT;
 	if (!s)
 		return VERDICT_PASS_NOT_OURS;
-	return s->affinity == AFFINITY_SANDBOX ? VERDICT_CONTINUE : model_echo(p, f, out);
+	return s->affinity == AFFINITY_SANDBOX && !(s->flags & SERVICE_SANDBOX_PORT)
+		       ? VERDICT_CONTINUE
+		       : VERDICT_DROP_FRAGMENT;
+}
+
+/* `p` gets the ports of its first fragment. */
+static inline enum verdict model_later(struct model *m, const struct model_frame *f,
+				       struct model_packet *p, struct model_frame *out)
+{
+	const struct model_datagram *datagram = model_datagram(m, p);
+
+	if (datagram == &m->datagrams[m->datagram_count])
+		return model_later_alone(m, p);
+	if (datagram->fate == MODEL_PASS)
+		return VERDICT_PASS_NOT_OURS;
+	if (p->place < datagram->first.place)
+		return VERDICT_DROP_FRAGMENT_OVERLAP;
+	if (datagram->fate == MODEL_ANSWER)
+		return model_echo(p, f, out);
+	p->ports = datagram->first.ports;
+	p->protocol = datagram->first.protocol;
+	return VERDICT_CONTINUE;
 }
 
 /* The whole way. `out` is the frame that leaves; where nothing is forwarded, the one that came. */
@@ -682,11 +811,14 @@ static inline enum verdict model_xdp_lb(struct model *m, const struct model_fram
 	*out = *f;
 	if (verdict)
 		return verdict;
-	if (!p.has_l4) {
+	if (p.piece == MODEL_LATER)
+		verdict = model_later(m, f, &p, out);
+	else if (p.piece == MODEL_FIRST)
+		verdict = model_first(m, f, &p);
+	if (!verdict && p.piece != MODEL_LATER && !p.has_l4)
 		verdict = model_icmp(m, f, &p, out);
-		if (verdict)
-			return verdict;
-	}
+	if (verdict)
+		return verdict;
 	s = model_service(m, &p);
 	if (!s)
 		return VERDICT_PASS_NOT_OURS;
