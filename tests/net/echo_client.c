@@ -74,14 +74,25 @@ static void on_signal(int signal)
 	stopping = 1;
 }
 
+/* The conversation's own port, by which `ebb explain` can be asked; 0: not known. */
+static unsigned talk_port(const struct talk *talk)
+{
+	struct sockaddr_storage own = {0};
+	socklen_t length = sizeof(own);
+
+	if (talk->fd < 0 || getsockname(talk->fd, (void *)&own, &length))
+		return 0;
+	return ntohs(own.ss_family == AF_INET ? ((struct sockaddr_in *)&own)->sin_port
+					      : ((struct sockaddr_in6 *)&own)->sin6_port);
+}
+
 static void talk_end(struct client *client, struct talk *talk, enum end end)
 {
 	if (client->ended < SHOWN_MAX)
-		printf("{\"broken\": \"%s\", \"at\": %.3f, \"conversation\": %d, \"said\": %lu, "
-		       "\"heard\": "
-		       "%lu}\n",
+		printf("{\"broken\": \"%s\", \"at\": %.3f, \"conversation\": %d, \"port\": %u, "
+		       "\"said\": %lu, \"heard\": %lu}\n",
 		       end_names[end], tool_now_s(CLOCK_REALTIME), (int)(talk - client->talks),
-		       talk->said, talk->heard);
+		       talk_port(talk), talk->said, talk->heard);
 	fflush(stdout);
 	talk->end = end;
 	client->ended++;
