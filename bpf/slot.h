@@ -13,11 +13,13 @@
  *    SERVICE_TRACK_UDP: `always` for UDP, since an unconnected socket claims no flow.
  * 4. `affinity: sandbox`: where the sandbox was placed, if it was; where it lived before is the
  *    hop.
- * 5. Fragments carry no hops: nodes would find a socket for the first one alone.
- * 6. A backend that is gone (state FREE) is never used; one that drains keeps its flows.
+ * 5. `affinity: quic`: where the connection ID says, if it says (quic.h).
+ * 6. Fragments carry no hops: nodes would find a socket for the first one alone.
+ * 7. A backend that is gone (state FREE) is never used; one that drains keeps its flows.
  */
 #include "bpf/flow.h"
 #include "bpf/key.h"
+#include "bpf/quic.h"
 
 #define ROUTE_HOPS_MAX 2
 
@@ -132,7 +134,18 @@ static __always_inline bool slot_sandbox(const struct service *service, const st
 	return true;
 }
 
-static __always_inline enum verdict slot_route(const struct service *service,
+/* Rule 5. False: no connection ID that names a backend that is there. */
+static __always_inline bool slot_quic(struct xdp_md *ctx, const struct service *service,
+				      const struct packet *packet, struct route *route)
+{
+	if (packet->protocol != IPPROTO_UDP || packet->quoted ||
+	    packet->fragment != FRAGMENT_WHOLE)
+		return false;
+	return route_to(route, quic_server(ctx, packet->l3_offset + packet->l4_offset,
+					   service->quic_server_id_length));
+}
+
+static __always_inline enum verdict slot_route(struct xdp_md *ctx, const struct service *service,
 					       const struct packet *packet, const struct key *key,
 					       struct route *route)
 {
@@ -141,6 +154,8 @@ static __always_inline enum verdict slot_route(const struct service *service,
 	bool remembers;
 
 	if (service->affinity == AFFINITY_SANDBOX && slot_sandbox(service, packet, route))
+		return VERDICT_CONTINUE;
+	if (service->affinity == AFFINITY_QUIC && slot_quic(ctx, service, packet, route))
 		return VERDICT_CONTINUE;
 	if (!service->slot_count)
 		return VERDICT_DROP_EMPTY_POOL;

@@ -7,7 +7,8 @@
  *   quote.h    an ICMP error -> the flow that it quotes; answer.h answers echo
  *   fragment.h a later fragment -> the flow of its first
  *   key.h      packet, service -> hashes
- *   slot.h     hashes -> backend, hops           flow.h remembers flows of slots that moved
+ *   slot.h     hashes -> backend, hops           flow.h remembers flows of slots that moved;
+ *                                               quic.h reads connection IDs
  *   outer.h    backend -> outer headers, sent
  *   handshake.h  what was sent on -> how its backend does
  *
@@ -69,7 +70,7 @@ static __always_inline enum verdict serve(struct xdp_md *ctx, const struct setti
 	if (packet->l4_bad)
 		return VERDICT_DROP_MALFORMED;
 	key_of(settings, service, packet, &key);
-	verdict = slot_route(service, packet, &key, &route);
+	verdict = slot_route(ctx, service, packet, &key, &route);
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;
 	verdict = outer_forward(ctx, packet, service, &key, &route);

@@ -204,7 +204,6 @@ static const struct {
 } not_yet[] = {
 	{config_fields, "fleet"},
 	{pool_fields, "auto_shift"},
-	{edge_fields, "icmp_rate"},
 };
 
 bool config_schema_not_yet(const cyaml_schema_field_t *fields, const cyaml_schema_field_t *field)

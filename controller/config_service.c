@@ -102,8 +102,6 @@ static void build_affinity(struct config_context *ctx, const struct raw_service 
 	static_assert(sizeof(words) / sizeof(words[0]) == AFFINITY__COUNT, "affinities");
 	config_take_word(ctx, "affinity", raw->affinity, words, AFFINITY__COUNT, &index);
 	service->affinity = index;
-	if (index == AFFINITY_QUIC)
-		config_fail_key(ctx, "affinity", "`quic` is not yet supported by this version of ebb");
 	if (index == AFFINITY_SANDBOX && !raw->prefix)
 		config_fail_key(ctx, "affinity", "`sandbox` is for a `prefix`");
 	if (index == AFFINITY_QUIC && service->protocol == IPPROTO_TCP)

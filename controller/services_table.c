@@ -109,9 +109,7 @@ static struct service entry_of(const struct model *model, const struct model_ser
 		.pool = (__u16)pool->id,
 		.flags = (__u8)((c->checksum_zero ? SERVICE_CHECKSUM_ZERO : 0) |
 				(c->sandbox_port ? SERVICE_SANDBOX_PORT : 0) |
-				(pool->has_track || c->affinity == AFFINITY_QUIC
-					 ? 0
-					 : SERVICE_TRACK_UDP)),
+				(pool->has_track ? 0 : SERVICE_TRACK_UDP)),
 		.quic_server_id_length = c->quic_server_id_length,
 		.slot_base = pool->slot_base,
 		.slot_count = pool->member_count ? pool->slot_count : 0,

@@ -58,7 +58,7 @@ int stages(struct xdp_md *ctx)
 		USE(key.slot);
 		return XDP_DROP;
 	}
-	if (slot_route(service, &packet, &key, &route))
+	if (slot_route(ctx, service, &packet, &key, &route))
 		return XDP_ABORTED;
 	if (last_stage == STAGE_SLOT) {
 		USE((__u64)route.backend->family);

@@ -152,6 +152,26 @@ static inline void fuzz_icmp(struct model_frame *f, struct random *r, bool ipv4,
 	model_put16(quoted + 2, 30000 + random_below(r, 16));
 }
 
+/* A QUIC packet, whole or cut, whose connection ID names a backend now and then. */
+static inline void fuzz_quic(struct random *r, uint8_t *quic, uint32_t room)
+{
+	static const uint8_t lengths[] = {0, 5, 6, 7, 8, 8, 16, 20, 21, 255};
+	uint8_t bytes[32] = {0}, *cid = bytes + 1;
+
+	bytes[0] = (uint8_t)(random_bits(r) & 0x7f);
+	if (one_in(r, 2)) {
+		bytes[0] |= one_in(r, 2) ? 0x80 : 0xa0;
+		if (one_in(r, 3))
+			bytes[0] |= 0x30;
+		memcpy(bytes + 1, one_in(r, 2) ? "\0\0\0\1" : "\x6b\x33\x43\xcf", 4);
+		bytes[5] = lengths[random_below(r, sizeof(lengths))];
+		cid = bytes + 6;
+	}
+	cid[0] = (uint8_t)random_bits(r);
+	cid[1 + random_below(r, 4)] = (uint8_t)random_below(r, FUZZ_BACKENDS + 6);
+	memcpy(quic, bytes, room < sizeof(bytes) ? room : sizeof(bytes));
+}
+
 static inline void fuzz_l4(struct model_frame *f, struct random *r, uint8_t protocol)
 {
 	static const uint8_t flags[] = {0x02, 0x10, 0x10, 0x18, 0x12, 0x11, 0x04, 0x14, 0x00};
@@ -168,6 +188,8 @@ static inline void fuzz_l4(struct model_frame *f, struct random *r, uint8_t prot
 		l4[13] = flags[random_below(r, sizeof(flags))];
 	} else {
 		model_put16(l4 + 4, header + payload);
+		if (one_in(r, 2))
+			fuzz_quic(r, l4 + header, payload);
 	}
 }
 

@@ -99,6 +99,7 @@ static inline struct service fuzz_service(struct random *r, uint32_t id)
 		.slot_count = pool == 7 ? 0 : FUZZ_SLOTS,
 	};
 
+	s.quic_server_id_length = (uint8_t)(1 + random_below(r, one_in(r, 2) ? 3 : 15));
 	if (one_in(r, 3))
 		s.flags |= SERVICE_TRACK_UDP;
 	if (one_in(r, 4))

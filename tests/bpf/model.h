@@ -391,8 +391,41 @@ static inline const struct sandbox *model_sandbox(const struct model *m, const s
 	return NULL;
 }
 
+/*
+ * The backend that a connection ID of the server's own names (RFC 9000; QUIC-LB, plaintext): in
+ * short headers, and in Handshake packets of the versions 1 and 2.
+ */
+static inline uint16_t model_quic(const struct model *m, const struct service *s,
+				  const struct model_packet *p, const struct model_frame *f)
+{
+	const uint8_t *udp = f->bytes + p->l4, *quic = udp + 8, *cid = quic + 1;
+	uint32_t length = get16(udp + 4) - 8, cid_length = length - 1, id = 0;
+
+	if (s->affinity != AFFINITY_QUIC || p->protocol != IPPROTO_UDP || p->quoted ||
+	    p->piece != MODEL_WHOLE || length < 7)
+		return BACKEND_NONE;
+	if (quic[0] & 0x80) {
+		static const uint8_t v1[4] = {0, 0, 0, 1}, v2[4] = {0x6b, 0x33, 0x43, 0xcf};
+		uint8_t type = quic[0] >> 4 & 3;
+
+		if (!(!memcmp(quic + 1, v1, 4) && type == 2) &&
+		    !(!memcmp(quic + 1, v2, 4) && type == 3))
+			return BACKEND_NONE;
+		cid = quic + 6;
+		cid_length = quic[5];
+		if (cid_length > 20 || 6 + cid_length > length)
+			return BACKEND_NONE;
+	}
+	if (cid_length < 1u + s->quic_server_id_length + 4 || cid[0] >> 5 == 7)
+		return BACKEND_NONE;
+	for (uint32_t i = 1; i <= s->quic_server_id_length; i++)
+		id = id > 0xffff ? id : id << 8 | cid[i];
+	return model_backend(m, id) ? (uint16_t)id : BACKEND_NONE;
+}
+
 static inline enum verdict model_choose(struct model *m, const struct service *s,
-					const struct model_packet *p, struct model_route *r)
+					const struct model_packet *p, const struct model_frame *f,
+					struct model_route *r)
 {
 	bool udp = p->protocol == IPPROTO_UDP;
 	bool all = s->track == TRACK_ALWAYS ||
@@ -409,6 +442,9 @@ static inline enum verdict model_choose(struct model *m, const struct service *s
 			model_hop(m, r, sandbox->former);
 		return VERDICT_CONTINUE;
 	}
+	r->backend = model_quic(m, s, p, f);
+	if (r->backend != BACKEND_NONE)
+		return VERDICT_CONTINUE;
 	if (!s->slot_count)
 		return VERDICT_DROP_EMPTY_POOL;
 	slot = &m->slots[s->slot_base + hash_slot(model_key(m, s, p, r->flow_hash), s->slot_count)];
@@ -824,7 +860,7 @@ static inline enum verdict model_xdp_lb(struct model *m, const struct model_fram
 		return VERDICT_PASS_NOT_OURS;
 	if (p.l4_bad)
 		return VERDICT_DROP_MALFORMED;
-	verdict = model_choose(m, s, &p, &route);
+	verdict = model_choose(m, s, &p, f, &route);
 	return verdict ? verdict : model_forward(m, s, &p, &route, f, out);
 }
 

@@ -444,14 +444,9 @@ static const struct {
 	 EDGE PROVIDER POOL "services:\n"
 	 "- {name: s, pool: a, address: 192.0.2.1, affinity: sandbox}\n",
 	 "t.yaml:5:52: services[0].affinity: `sandbox` is for a `prefix`\n"},
-	{"quic",
-	 EDGE PROVIDER POOL "services:\n"
-	 "- {name: s, pool: a, address: 192.0.2.1, port: 443, protocol: udp, affinity: quic}\n",
-	 "t.yaml:5:78: services[0].affinity: `quic` is not yet supported by this version of ebb\n"},
 	{"quic over tcp",
 	 EDGE PROVIDER POOL "services:\n"
 	 "- {name: s, pool: a, address: 192.0.2.1, port: 443, affinity: quic}\n",
-	 "t.yaml:5:63: services[0].affinity: `quic` is not yet supported by this version of ebb\n"
 	 "t.yaml:5:63: services[0].affinity: `quic` needs `protocol: udp` (or any)\n"},
 	{"server id without quic",
 	 EDGE PROVIDER POOL "services:\n"
@@ -488,9 +483,6 @@ static const struct {
 	{"dead_below above return_above",
 	 EDGE "weights: {dead_below: 40%}\n",
 	 "t.yaml:2:23: weights.dead_below: `dead_below` (0.4) must be below `return_above` (0.35)\n"},
-	{"icmp_rate",
-	 "edge: {name: e, hash_seed: 0x1, icmp_rate: 10, interfaces: [{name: eth0}]}\n",
-	 "t.yaml:1:33: edge.icmp_rate: not yet supported by this version of ebb\n"},
 	{"fleet",
 	 EDGE "fleet: {etcd: []}\n",
 	 "t.yaml:2:1: fleet: not yet supported by this version of ebb\n"},
