@@ -7,8 +7,11 @@
  *
  * A packet that is not in the sample pays for one mask of its hash. In the sample, one that can end no handshake (FIN)
  * pays no more; any other looks at one word. Nothing here decides a packet's fate.
+ *
+ * Only where the flow's own hash chose the slot. Else one client, or one sandbox that has ended, would speak for a whole
+ * backend.
  */
-#include "bpf/packet.h"
+#include "bpf/key.h"
 #include "maps/maps.bpf.h"
 
 #define HANDSHAKE_WORD(began, backend, fingerprint)                                                \
@@ -110,14 +113,15 @@ __noinline int handshake_see(__u64 hash, __u32 backend, __u32 tcp_flags)
 }
 
 /* An ICMP error has no flags, and no handshake. */
-static __always_inline void handshake(__u64 hash, __u32 backend, const struct packet *packet)
+static __always_inline void handshake(const struct key *key, __u32 backend,
+				      const struct packet *packet)
 {
 	__u32 flags = packet->tcp_flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK);
 
-	if (!hash_is_sampled(hash, HANDSHAKE_SAMPLE) || packet->protocol != IPPROTO_TCP)
+	if (!hash_is_sampled(key->flow, HANDSHAKE_SAMPLE) || packet->protocol != IPPROTO_TCP)
 		return;
-	if (flags == TCP_SYN || flags == TCP_ACK || flags & TCP_RST)
-		handshake_see(hash, backend, flags);
+	if ((flags == TCP_SYN || flags == TCP_ACK || flags & TCP_RST) && key->slot == key->flow)
+		handshake_see(key->flow, backend, flags);
 }
 
 #endif

@@ -76,7 +76,7 @@ static __always_inline enum verdict serve(struct xdp_md *ctx, const struct setti
 	verdict = outer_forward(ctx, packet, service, &key, &route);
 	if (verdict == VERDICT_FORWARD_TX || verdict == VERDICT_FORWARD_REDIRECT) {
 		count_forward(service, &route, packet);
-		handshake(key.flow, route.id, packet);
+		handshake(&key, route.id, packet);
 	}
 	return verdict;
 }

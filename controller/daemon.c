@@ -173,6 +173,7 @@ static void on_freed(void *ctx, uint16_t id)
 	if (d->nexthops)
 		nexthops_forget(d->nexthops, id);
 	sandboxes_forget(d->sandboxes, id);
+	signals_forget(d->signals, id);
 	if (dataplane_clear_backend_stats(d->dataplane, id))
 		log_warn("stats-kept", "id=%u", id);
 }
@@ -211,10 +212,19 @@ static void save_shifts(struct daemon *d, struct mono_ns now)
 		log_error("state", "ok=false error=%s", log_quote(err.text));
 }
 
+static void tick_signals(struct daemon *d, struct mono_ns now)
+{
+	double dt = d->signals_read.v ? mono_seconds_between(d->signals_read, now) : 0;
+
+	signals_tick(d->signals, dataplane_tables(d->dataplane), d->model, now, dt);
+	d->signals_read = now;
+}
+
 void daemon_tick_now(struct daemon *d)
 {
 	struct mono_ns begin = mono_now();
 
+	tick_signals(d, begin);
 	tick_shifts(d, begin);
 	model_tick(d->model, begin);
 	save_shifts(d, begin);
@@ -319,6 +329,8 @@ static int open_dataplane(struct daemon *d, struct err *err)
 	e = sandboxes_new(d->dataplane, on_sandbox, d, err, &d->sandboxes);
 	if (e)
 		return e;
+	if (signals_new(dataplane_sizes(d->dataplane)->backends, &d->signals))
+		return err_set(err, ENOMEM, "out of memory");
 	e = publish_new(dataplane_tables(d->dataplane), dataplane_sizes(d->dataplane), on_freed, d,
 			daemon_boot_ns(), &d->publish);
 	return e ? err_set(err, -e, "out of memory") : 0;
@@ -555,6 +567,7 @@ void daemon_stop(struct daemon *d)
 		nexthops_free(d->nexthops);
 	publish_free(d->publish);
 	sandboxes_free(d->sandboxes);
+	signals_free(d->signals);
 	model_free(d->model);
 	if (d->dataplane)
 		dataplane_close(d->dataplane);

@@ -24,6 +24,7 @@
 #include "controller/sandboxes.h"
 #include "controller/shifts.h"
 #include "controller/show.h"
+#include "controller/signals.h"
 #include "controller/web.h"
 
 struct daemon_options {
@@ -43,6 +44,8 @@ struct daemon {
 	struct dataplane *dataplane;
 	struct publish *publish;
 	struct sandboxes *sandboxes;
+	struct signals *signals;
+	struct mono_ns signals_read;
 	struct probe *probe;
 	struct nexthops *nexthops;
 	struct control *control;

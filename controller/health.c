@@ -88,7 +88,7 @@ void health_down(struct health *h, const struct health_params *p)
 	}
 	h->phase = HEALTH_DOWN;
 	h->value = h->target = h->ratio = 0;
-	h->ok = h->total = 0;
+	h->ok = h->total = h->inband_ok = h->inband_total = 0;
 	h->good_row = 0;
 	h->fail_points = 0;
 }
@@ -166,6 +166,11 @@ void health_inband(struct health *h, const struct health_params *p, double ok, d
 		return;
 	ratio = clamp01(ok / total / pool_ratio);
 	part = total > most ? most : total;
+	if (h->probed) {
+		h->inband_ok += part * ratio;
+		h->inband_total += part;
+		return;
+	}
 	h->ok += part * ratio;
 	h->total += part;
 	h->phase = HEALTH_KNOWN;
@@ -189,6 +194,8 @@ static void decay(struct health *h, const struct health_params *p, double dt_s)
 
 	h->ok *= keep;
 	h->total *= keep;
+	h->inband_ok *= keep;
+	h->inband_total *= keep;
 	h->penalty *= exp2(-dt_s / p->flap_half_life_s);
 	if (h->penalty < p->flap_free)
 		h->held = false;
@@ -207,8 +214,11 @@ static void known_tick(struct health *h, const struct health_params *p, double d
 	double terms = h->load_term * h->latency_term, old = h->value;
 	double ceiling = h->held ? p->return_floor : 1;
 	double floor = h->probed || terms <= 0 ? 0 : p->trial_floor;
+	double inband = (h->inband_ok + p->evidence) / (h->inband_total + p->evidence);
 
 	h->ratio = (h->ok + p->evidence * prior_ratio(h, p, terms)) / (h->total + p->evidence);
+	if (h->ratio > inband)
+		h->ratio = inband;
 	h->target = clamp01((h->ratio - p->bad) / (p->good - p->bad)) * terms;
 	if (h->target > ceiling)
 		h->target = ceiling;

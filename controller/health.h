@@ -70,6 +70,7 @@ struct health_params {
 
 struct health {
 	double ok, total;               /* S, N */
+	double inband_ok, inband_total; /* of a probed backend: S and N of its handshakes alone */
 	double value;                   /* h; see health_value() */
 	double ratio, target;           /* r and u of the last tick, for `ebb explain` */
 	double load_term, latency_term; /* [0,1], 1 by default; set by whoever hears reports */
@@ -88,7 +89,9 @@ struct health_params health_params_default(void);
 /* `probed` false: judged by other signals alone, starts KNOWN with 1. */
 void health_init(struct health *h, uint64_t hash, bool probed);
 void health_probe(struct health *h, const struct health_params *p, enum probe_outcome outcome);
-/* In-band: of `total` attempts in the last `dt_s` seconds, `ok` succeeded. `pool_ratio` is ok/total
+/* In-band: a handshake is completed by a kernel, whatever the server behind it says. So of a probed backend it can only lower
+ * what its probes say: r is the lower one of both ratios, and what is not seen in-band lowers nothing. Of one that is not
+ * probed it is the evidence. Of `total` attempts in the last `dt_s` seconds, `ok` succeeded. `pool_ratio` is ok/total
  * over the whole pool: a backend is judged against it, so that what fails everywhere alike (a SYN
  * flood) is no evidence against anyone. */
 void health_inband(struct health *h, const struct health_params *p, double ok, double total,

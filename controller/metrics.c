@@ -175,6 +175,61 @@ static void metrics_backends(struct metrics *m)
 			       "Packets that stayed with it after their slot had moved on.", get_kept);
 }
 
+enum metrics_handshakes {
+	METRICS_COMPLETED,
+	METRICS_FAILED,
+	METRICS_RESET,
+	METRICS_RETRANSMITTED,
+	METRICS_HANDSHAKES__COUNT,
+};
+
+static void metrics_handshakes(struct metrics *m)
+{
+	static const char *const results[] = {"completed", "failed", "reset", "retransmitted"};
+	const char *name = "ebb_backend_handshakes_total";
+
+	static_assert(sizeof(results) / sizeof(results[0]) == METRICS_HANDSHAKES__COUNT, "names");
+	metrics_head(m->to, name, "counter",
+		     "TCP handshakes of the sample of flows that the data plane follows, by how they ended.");
+	for (uint32_t i = 0; i < m->model->backend_count; i++) {
+		const struct model_backend *b = &m->model->backends[i];
+		const uint64_t values[] = {b->signals.completed, b->signals.failed, b->signals.reset,
+					   b->signals.retransmitted};
+
+		for (int k = 0; k < METRICS_HANDSHAKES__COUNT; k++)
+			SAMPLE(m, name, (double)values[k], "backend", b->name, "region",
+			       metrics_region(m, b), "provider", metrics_provider(m, b), "result",
+			       results[k]);
+	}
+}
+
+/* Every second power of two, so that 10,000 backends stay bearable. There is no sum: the data plane keeps none. */
+static void metrics_handshake_times(struct metrics *m)
+{
+	const struct backend_signals *signals = dataplane_tables(m->source->dataplane)->signals;
+	const char *name = "ebb_backend_handshake_duration_seconds_bucket";
+	char bound[32];
+
+	metrics_head(m->to, "ebb_backend_handshake_duration_seconds", "histogram",
+		     "From a client's SYN to its ACK, as the edge sees it; of the same sample.");
+	for (uint32_t i = 0; i < m->model->backend_count; i++) {
+		const struct model_backend *b = &m->model->backends[i];
+		uint64_t count = 0;
+
+		for (int k = 0; k < SIGNALS_BUCKETS; k++) {
+			count += signals[b->id].took[k];
+			snprintf(bound, sizeof(bound), "%g", ldexp(1e-6, k));
+			if (k >= 6 && k % 2 == 0)
+				SAMPLE(m, name, (double)count, "backend", b->name, "region",
+				       metrics_region(m, b), "provider", metrics_provider(m, b), "le", bound);
+		}
+		SAMPLE(m, name, (double)count, "backend", b->name, "region", metrics_region(m, b),
+		       "provider", metrics_provider(m, b), "le", "+Inf");
+		SAMPLE(m, "ebb_backend_handshake_duration_seconds_count", (double)count, "backend", b->name,
+		       "region", metrics_region(m, b), "provider", metrics_provider(m, b));
+	}
+}
+
 /* A backend's place in each of its pools. */
 static void metrics_members(struct metrics *m, const char *name, const char *help, bool slots)
 {
@@ -421,6 +476,9 @@ char *metrics_format(const struct metrics_source *source, size_t *ret_length)
 	metrics_daemon(&m);
 	metrics_pools(&m);
 	metrics_backends(&m);
+	metrics_handshakes(&m);
+	if (source->dataplane)
+		metrics_handshake_times(&m);
 	metrics_verdicts(&m);
 	if (m.services) {
 		metrics_services(&m, "ebb_service_packets_total", "Packets of a service.",

@@ -133,6 +133,15 @@ void model_probe_result(struct model *m, uint32_t backend, enum probe_outcome ou
 	health_probe(&m->healths[backend], &m->health_params[b->region], outcome);
 }
 
+void model_inband(struct model *m, uint32_t backend, double ratio, double total, double dt_s)
+{
+	const struct model_backend *b = &m->backends[backend];
+
+	if (!b->leaving)
+		health_inband(&m->healths[backend], &m->health_params[b->region], ratio * total,
+			      total, 1, dt_s);
+}
+
 void model_nexthop_result(struct model *m, uint32_t backend, bool resolved, struct mono_ns now)
 {
 	struct model_backend *b = &m->backends[backend];

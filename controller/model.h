@@ -72,6 +72,14 @@ struct model_region {
 	uint32_t first_backend, backend_count; /* of the configured ones; those that leave stand at the end */
 };
 
+/* Handshakes of the sample that the data plane follows (maps/signals.h), as of the last tick. */
+struct model_signals {
+	uint64_t begun, completed, failed, reset, retransmitted;
+	double recent; /* completed and failed in the last seconds, the older the less */
+	double ratio;  /* [0,1]: the completed part of these; 1 if there are none */
+	double judged; /* [0,1]: that against the pool (signals.h); 1: nothing against it */
+};
+
 struct model_backend {
 	char name[CONFIG_NAME_MAX + 1];
 	uint16_t id; /* index into the maps */
@@ -92,6 +100,7 @@ struct model_backend {
 	struct mono_ns leave_at;
 	uint32_t pool_count;	/* of how many pools it is a member */
 	uint32_t slots;		/* over all pools, wanted */
+	struct model_signals signals;
 };
 
 /* A region's place in a pool. */
@@ -249,6 +258,8 @@ uint32_t model_tick(struct model *model, struct mono_ns now);
 /* `backend` is an index into model->backends. `took_s`: of the probe. */
 void model_probe_result(struct model *model, uint32_t backend, enum probe_outcome outcome,
 			double took_s, struct mono_ns now);
+/* In the last `dt_s` > 0 seconds it had `total` handshakes that count, and is taken to have completed `ratio` of them. */
+void model_inband(struct model *model, uint32_t backend, double ratio, double total, double dt_s);
 void model_nexthop_result(struct model *model, uint32_t backend, bool resolved, struct mono_ns now);
 
 /* An operator's wishes; they take effect at the next tick, past smoothing and publish thresholds. */

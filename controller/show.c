@@ -83,6 +83,41 @@ static void put_backend_stats(const struct show *show, uint16_t id, json_t *to)
 	set(to, "kept", number(stats.kept));
 }
 
+/* The time that `part` of the handshakes took at most, by the upper end of its bucket. */
+static double quantile_ms(const struct backend_signals *signals, double part)
+{
+	uint64_t all = 0, sum = 0;
+	int i = 0;
+
+	for (int k = 0; k < SIGNALS_BUCKETS; k++)
+		all += signals->took[k];
+	while (i < SIGNALS_BUCKETS - 1 && (double)(sum += signals->took[i]) < part * (double)all)
+		i++;
+	return (double)(1u << i) / 1000;
+}
+
+static void put_handshakes(const struct show *show, const struct model_backend *b, json_t *to)
+{
+	const struct model_signals *s = &b->signals;
+	json_t *shown = json_object();
+
+	set(shown, "begun", number(s->begun));
+	set(shown, "completed", number(s->completed));
+	set(shown, "failed", number(s->failed));
+	set(shown, "reset", number(s->reset));
+	set(shown, "retransmitted", number(s->retransmitted));
+	set(shown, "recent", json_real(s->recent));
+	set(shown, "ratio", json_real(s->ratio));
+	set(shown, "judged", json_real(s->judged));
+	if (show->dataplane && s->completed) {
+		const struct backend_signals *times = &dataplane_tables(show->dataplane)->signals[b->id];
+
+		set(shown, "p50_ms", json_real(quantile_ms(times, 0.5)));
+		set(shown, "p99_ms", json_real(quantile_ms(times, 0.99)));
+	}
+	set(to, "handshakes", shown);
+}
+
 json_t *show_backend(const struct show *show, uint32_t backend)
 {
 	const struct model *m = show->model;
@@ -108,6 +143,7 @@ json_t *show_backend(const struct show *show, uint32_t backend)
 	set(to, "nexthop", json_string(model_nexthop_names[b->nexthop]));
 	set(to, "leaving", json_boolean(b->leaving));
 	put_backend_stats(show, b->id, to);
+	put_handshakes(show, b, to);
 	return to;
 }
 

@@ -136,6 +136,21 @@ static void backend_pools(struct cli *cli, const json_t *pools)
 	table_print(table, cli->out, cli->colour);
 }
 
+/* Of a sample, so these are no counts of connections; an older daemon has none. */
+static void backend_handshakes(struct cli *cli, const json_t *handshakes)
+{
+	char a[UNITS_TEXT_MAX], b[UNITS_TEXT_MAX], c[UNITS_TEXT_MAX], d[UNITS_TEXT_MAX];
+	double judged = field_number(handshakes, "judged");
+
+	if (!json_object_get(handshakes, "p50_ms"))
+		return;
+	print_line(cli, "handshakes", judged < 0.95 ? TONE_WARN : TONE_PLAIN,
+		   "of a sample, lately %s completed, against its pool %s; half within %s, 99 %% within %s",
+		   field_units(handshakes, "ratio", units_percent, a), units_percent(judged, b),
+		   units_duration(field_number(handshakes, "p50_ms") / 1000, c),
+		   units_duration(field_number(handshakes, "p99_ms") / 1000, d));
+}
+
 static void backend_page(struct cli *cli, const json_t *backend)
 {
 	char a[UNITS_TEXT_MAX], b[UNITS_TEXT_MAX], c[UNITS_TEXT_MAX], d[UNITS_TEXT_MAX], place[PRINT_PLACE_MAX];
@@ -167,6 +182,7 @@ static void backend_page(struct cli *cli, const json_t *backend)
 		   field_units(backend, "bytes", units_bytes, b),
 		   field_units(backend, "new_flows", units_count, c),
 		   field_units(backend, "kept", units_count, d));
+	backend_handshakes(cli, json_object_get(backend, "handshakes"));
 	if (json_array_size(json_object_get(backend, "pools")) > 0)
 		backend_pools(cli, json_object_get(backend, "pools"));
 }

@@ -17,7 +17,7 @@
 #define PSH 0x08
 #define FIN 0x01
 
-static void serve(void)
+static void serve_by(enum affinity affinity)
 {
 	const char *vips[] = {VIP4, VIP6};
 
@@ -26,9 +26,15 @@ static void serve(void)
 						 .port_be = htons(443),
 						 .protocol = IPPROTO_TCP,
 						 .kind = SERVICE_KIND_PORT,
+						 .affinity = affinity,
 						 .encap = ENCAP_IPIP,
 						 .track = TRACK_NEVER});
 	fixture_slots(1, BACKEND_NONE, 1);
+}
+
+static void serve(void)
+{
+	serve_by(AFFINITY_FLOW);
 }
 
 static struct spec flow_at(bool ipv6, uint16_t port)
@@ -170,6 +176,22 @@ static void one_that_is_not_in_the_sample(void **state)
 	send_it(spec, ACK);
 	expect("not in the sample", 1, 0, 0, 0, 0, 0);
 	assert_int_equal(place_of(&spec).backend, BACKEND_NONE);
+}
+
+/* One client must not speak for a backend. */
+static void only_where_the_flow_chose(void **state)
+{
+	struct spec spec = flow(false, true);
+
+	fresh();
+	serve_by(AFFINITY_SOURCE);
+	send_it(spec, SYN);
+	serve_by(AFFINITY_SANDBOX);
+	send_it(spec, SYN);
+	expect("by source, by sandbox", 1, 0, 0, 0, 0, 0);
+	serve();
+	send_it(spec, SYN);
+	expect("by flow", 1, 1, 0, 0, 0, 0);
 }
 
 static void a_reset(void **state)
@@ -317,6 +339,7 @@ int main(void)
 		cmocka_unit_test(data_completes_too),
 		cmocka_unit_test(what_ends_no_handshake),
 		cmocka_unit_test(one_that_is_not_in_the_sample),
+		cmocka_unit_test(only_where_the_flow_chose),
 		cmocka_unit_test(a_reset),
 		cmocka_unit_test(a_syn_that_comes_again_soon),
 		cmocka_unit_test(a_syn_that_comes_again_late),

@@ -39,6 +39,8 @@ static inline void plain_new(void)
 	plain.backend_names = plain_zeros(PLAIN_BACKENDS, sizeof(*plain.backend_names));
 	plain.nexthops = plain_zeros(NEXTHOPS_MAX, sizeof(*plain.nexthops));
 	plain.flows = plain_zeros(plain_sizes.flows / FLOW_WAYS, sizeof(*plain.flows));
+	plain.handshakes = plain_zeros(HANDSHAKES_MAX, sizeof(*plain.handshakes));
+	plain.signals = plain_zeros(PLAIN_BACKENDS, sizeof(*plain.signals));
 }
 
 static inline void plain_free(void)
@@ -52,6 +54,8 @@ static inline void plain_free(void)
 	free(plain.backend_names);
 	free(plain.nexthops);
 	free(plain.flows);
+	free(plain.handshakes);
+	free(plain.signals);
 }
 
 /* YAML that grows. */
