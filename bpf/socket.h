@@ -6,10 +6,11 @@
  *
  * Here: a SYN; a flow that an established (or closing, or half-open) TCP socket or a connected UDP
  * socket holds; an ACK that carries a SYN cookie of a listening socket. An unconnected UDP socket
- * cannot claim a flow. What has no ports (later fragments, ICMP) or is damaged stays here: no
- * socket can speak for it elsewhere either.
+ * cannot claim a flow. An ICMP error is the flow's that it quotes. What else has no ports, is
+ * damaged, or is a fragment (one socket has to get them all) stays here: no socket can speak for it
+ * elsewhere either.
  */
-#include "bpf/packet.h"
+#include "bpf/quote.h"
 #include "maps/node.h"
 
 #define SOCKET_TCP_ESTABLISHED 1
@@ -40,7 +41,7 @@ static __always_inline bool socket_cookie_right(struct bpf_sock *listener,
 {
 	struct tcphdr *tcp = ip + packet->l4_offset;
 
-	if (!(packet->tcp_flags & TCP_ACK) || packet->extended || (void *)(tcp + 1) > data_end)
+	if (!(packet->tcp_flags & TCP_ACK) || packet->extended || packet->quoted || (void *)(tcp + 1) > data_end)
 		return false;
 	if (packet->is_ipv4)
 		return ip + sizeof(struct iphdr) <= data_end &&
@@ -94,10 +95,14 @@ static __always_inline enum node_verdict socket_udp(struct xdp_md *ctx, const st
 	return verdict;
 }
 
-static __always_inline enum node_verdict
-socket_claims(struct xdp_md *ctx, const struct packet *packet, void *l3, const void *data_end)
+/* `packet` may become the flow that it quotes. */
+static __always_inline enum node_verdict socket_claims(struct xdp_md *ctx, struct packet *packet,
+						       void *l3, const void *data_end)
 {
-	if (!packet_has_ports(packet) || packet->l4_bad)
+	if (packet->fragment != FRAGMENT_WHOLE || packet->l4_bad)
+		return NODE_ACCEPT_OTHER;
+	if (!packet_has_ports(packet) &&
+	    (!quote_is_icmp(packet) || !quote_read(packet, l3, data_end)))
 		return NODE_ACCEPT_OTHER;
 	if (packet->protocol == IPPROTO_TCP)
 		return socket_tcp(ctx, packet, l3, data_end);

@@ -228,7 +228,10 @@ static inline enum node_verdict model_run_node(const struct model_node *m,
 		return NODE_DROP_MALFORMED;
 	accepted = t.udp ? NODE_ACCEPT_GUE : NODE_ACCEPT_IPIP;
 	if (t.hop_next < t.hop_count) {
-		if (inner || !p.has_l4 || p.l4_bad)
+		bool quotes = !inner && p.piece == MODEL_WHOLE && model_is_icmp(&p) &&
+			      model_quote(f, &p);
+
+		if (inner || (!p.has_l4 && !quotes) || p.l4_bad || p.piece != MODEL_WHOLE)
 			accepted = NODE_ACCEPT_OTHER;
 		else if (p.protocol == IPPROTO_TCP && (p.tcp_flags & 0x12) == MODEL_SYN)
 			accepted = NODE_ACCEPT_SYN;

@@ -326,6 +326,9 @@ static void passes_on(void **state)
 	build(&(struct spec){C4, VIP4, UDP, .piece = PIECE_LATER, .payload = 64},
 	      (struct wrap){1, 1, ENCAP_GUE, {2}}, 0, &in, &inner);
 	run("later fragment", &in, NODE_ACCEPT_OTHER, &inner);
+	build(&(struct spec){C4, VIP4, UDP, 4000, 80, .piece = PIECE_FIRST, .payload = 64},
+	      (struct wrap){1, 1, ENCAP_GUE, {2}}, 0, &in, &inner);
+	run("and so its first", &in, NODE_ACCEPT_OTHER, &inner);
 }
 
 static void shell(const char *command)
@@ -437,6 +440,58 @@ static void claimed_by_tcp(void **state)
 		run("stray ACK to a listener", &in, NODE_ON_TX, &want);
 		close_pair(&pair);
 	}
+}
+
+/* An ICMP error with a hop: `bytes` of what this backend sent to its client are quoted. */
+static void quote(const char *name, const struct spec *flow, uint8_t type, int bytes,
+		  enum node_verdict verdict)
+{
+	bool ipv6 = strchr(flow->source, ':');
+	struct spec reply = {flow->destination, flow->source, flow->protocol, flow->dport,
+			     flow->sport,       ACK,          .payload = 64};
+	struct wrap wrap = {ipv6 ? 11 : 1, 1, ENCAP_GUE, {ipv6 ? 12 : 2}, .no_sum = true};
+	uint8_t body[128] = {type, type == 3 ? 4 : 0};
+	struct spec error = {ipv6 ? C6 : C4, flow->destination,
+			     ipv6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP, .body = body};
+	struct frame quoted, in, inner, want;
+
+	frame_build(&quoted, &reply);
+	error.payload = 8 + (ipv6 ? 40 : 20) + bytes;
+	memcpy(body + 8, quoted.bytes + quoted.l3, error.payload - 8);
+	build(&error, wrap, 0, &in, &inner);
+	want = inner;
+	if (verdict == NODE_ON_TX) {
+		want = in;
+		expect_on(&want, NULL);
+	}
+	run(name, &in, verdict, &want);
+}
+
+static void errors_go_to_whom_they_quote(void **state)
+{
+	const char *addresses[] = {"127.0.0.1", "::1"};
+
+	for (int i = 0; i < 2; i++)
+		for (int type = SOCK_STREAM; type <= SOCK_DGRAM; type++) {
+			struct pair pair = sockets(addresses[i], type);
+			struct spec flow = {addresses[i], addresses[i],
+					    type == SOCK_STREAM ? TCP : UDP, pair.client_port,
+					    pair.server_port};
+			uint8_t error = i ? 2 : 3;
+
+			/* Of UDP, the client's socket is the connected one. */
+			if (type == SOCK_DGRAM) {
+				flow.sport = pair.server_port;
+				flow.dport = pair.client_port;
+			}
+			quote("its flow", &flow, error, 8, NODE_ACCEPT_SOCKET);
+			quote("all that there is room for", &flow, error, 20, NODE_ACCEPT_SOCKET);
+			quote("cut: nobody's", &flow, error, 7, NODE_ACCEPT_OTHER);
+			quote("no error", &flow, i ? 129 : 0, 8, NODE_ACCEPT_OTHER);
+			flow.sport ^= 1;
+			quote("another's flow", &flow, error, 8, NODE_ON_TX);
+			close_pair(&pair);
+		}
 }
 
 static void claimed_by_udp(void **state)
@@ -558,6 +613,7 @@ int main(void)
 		cmocka_unit_test(passes_on_by_route),
 		cmocka_unit_test(edges),
 		cmocka_unit_test(claimed_by_tcp),
+		cmocka_unit_test(errors_go_to_whom_they_quote),
 		cmocka_unit_test(claimed_by_udp),
 		cmocka_unit_test(claimed_by_cookie),
 		cmocka_unit_test(every_verdict_was_seen),

@@ -3,6 +3,8 @@
  * test_xdp_lb: packets through the loaded program. Rows give a packet and say what becomes of it:
  * action, the one verdict counter that moves, and every byte that leaves.
  */
+#include <unistd.h>
+
 #include "tests/bpf/fixture.h"
 
 #define C4   "198.51.100.7"
@@ -499,6 +501,63 @@ static void slots_and_counters(void **state)
 	fixture_slots(1, 0, 0);
 }
 
+/* An XDP program whose answer no verdict of ours has: XDP_ABORTED. */
+static int load_next(void)
+{
+	const struct bpf_insn program[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = XDP_ABORTED},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .prog_flags = BPF_F_XDP_HAS_FRAGS,
+		    .expected_attach_type = BPF_XDP);
+
+	return bpf_prog_load(BPF_PROG_TYPE_XDP, "next", "GPL", program, 2, &opts);
+}
+
+/* A program in `next` gets what is not ours, as it came, and nothing else. */
+static void next_gets_what_passes(void **state)
+{
+	static const struct {
+		struct spec spec;
+		bool ours;
+	} rows[] = {
+		{{C4, VIP4, TCP, 4000, 1000, SYN}, true},
+		{{C6, VIP6, UDP, 4000, 1001}, true},
+		{{C4, VIP4, TCP, 4000, 1000, ACK, .payload = 1541}, true}, /* too big: dropped */
+		{{C4, VIP4, UDP, .piece = PIECE_LATER, .payload = 64}, true},
+		{{C4, "192.0.2.11", TCP, 4000, 1000, SYN}, false},
+		{{C6, "2001:db8::11", UDP, 4000, 1000, .tags = 2}, false},
+		{{C4, VIP4, TCP, 4000, 999, SYN}, false},
+		{{C4, VIP4, IPPROTO_GRE, .body = (const uint8_t *)"12345678", .payload = 8}, false},
+		{{C6, VIP6, UDP, 4000, 1000, .extensions = 7}, false},
+		{{C4, "192.0.2.11", UDP, .piece = PIECE_LATER, .payload = 64}, false},
+	};
+	int slot = bpf_map__fd(fx.skel->maps.next), program = load_next();
+	uint32_t zero = 0;
+
+	assert_true(program >= 0);
+	for (int filled = 1; filled >= 0; filled--) {
+		if (filled)
+			assert_int_equal(bpf_map_update_elem(slot, &zero, &program, BPF_ANY), 0);
+		else
+			assert_int_equal(bpf_map_delete_elem(slot, &zero), 0);
+		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+			struct frame in, out;
+			int action;
+
+			frame_build(&in, &rows[i].spec);
+			action = program_run(fx.skel->progs.xdp_lb, &in, &out);
+			if (rows[i].ours ? action != XDP_TX && action != XDP_DROP
+					 : action != (filled ? XDP_ABORTED : XDP_PASS))
+				fail_msg("row %zu, slot %s: action %d", i,
+					 filled ? "filled" : "empty", action);
+			if (!rows[i].ours)
+				assert_frame("next", &out, &in);
+		}
+	}
+	close(program);
+}
+
 static void every_verdict_was_seen(void **state)
 {
 	for (int v = 1; v < VERDICT__COUNT; v++)
@@ -523,6 +582,7 @@ int main(void)
 		cmocka_unit_test(unconfigured),
 		cmocka_unit_test(too_big),
 		cmocka_unit_test(slots_and_counters),
+		cmocka_unit_test(next_gets_what_passes),
 		cmocka_unit_test(every_verdict_was_seen),
 	};
 
