@@ -51,7 +51,7 @@ char *daemon_time(char *to)
 void daemon_event(struct daemon *d, enum model_event_kind kind, json_t *event, const char *line)
 {
 	bool bad = kind == MODEL_EVENT_BACKEND_DOWN || kind == MODEL_EVENT_POOL_EMPTY ||
-		   kind == MODEL_EVENT_POOL_PANIC;
+		   kind == MODEL_EVENT_POOL_PANIC || kind == MODEL_EVENT_PROBES_DOUBTED;
 
 	/* A sliding weight makes ten tables a second: for those who listen, not for the log. */
 	log_line(kind == MODEL_EVENT_TABLE ? LOG_DEBUG

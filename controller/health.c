@@ -6,6 +6,10 @@
 #include <math.h>
 #include <stdlib.h>
 
+/* Probes heard of lately, to have a say in how well probes are heard of. */
+#define ASKED_LEAST 0.5
+#define DEVIATIONS  3.0
+
 #define SNAP_TO_0 0.02
 #define SNAP_TO_1 0.98
 
@@ -124,8 +128,17 @@ static void probe_dead(struct health *h, const struct health_params *p, uint32_t
 		health_down(h, p);
 }
 
+static bool is_silence(enum probe_outcome outcome)
+{
+	return outcome == PROBE_TIMEOUT || outcome == PROBE_UNREACHABLE;
+}
+
 void health_probe(struct health *h, const struct health_params *p, enum probe_outcome outcome)
 {
+	h->asked += 1;
+	h->silent += is_silence(outcome);
+	if (is_silence(outcome) && h->doubt >= HEALTH_DOUBTED)
+		return;
 	if (h->phase == HEALTH_KNOWN || h->phase == HEALTH_UNKNOWN) {
 		h->ok += outcome == PROBE_OK;
 		h->total += 1;
@@ -196,6 +209,8 @@ static void decay(struct health *h, const struct health_params *p, double dt_s)
 	h->total *= keep;
 	h->inband_ok *= keep;
 	h->inband_total *= keep;
+	h->silent *= keep;
+	h->asked *= keep;
 	h->penalty *= exp2(-dt_s / p->flap_half_life_s);
 	if (h->penalty < p->flap_free)
 		h->held = false;
@@ -209,6 +224,16 @@ static double prior_ratio(const struct health *h, const struct health_params *p,
 	return p->bad + (p->good - p->bad) * believed;
 }
 
+/* Silence that is likely not the backend's; at most what it failed. One is excused in any case: until the others have been
+ * asked, nobody knows whether they are silent too. */
+static double excused(const struct health *h)
+{
+	double expected = h->doubt * h->asked;
+	double most = 1 + expected + DEVIATIONS * sqrt(expected * (1 - h->doubt));
+
+	return fmax(0, fmin(fmin(h->silent, most), h->total - h->ok));
+}
+
 static void known_tick(struct health *h, const struct health_params *p, double dt_s)
 {
 	double terms = h->load_term * h->latency_term, old = h->value;
@@ -216,7 +241,8 @@ static void known_tick(struct health *h, const struct health_params *p, double d
 	double floor = h->probed || terms <= 0 ? 0 : p->trial_floor;
 	double inband = (h->inband_ok + p->evidence) / (h->inband_total + p->evidence);
 
-	h->ratio = (h->ok + p->evidence * prior_ratio(h, p, terms)) / (h->total + p->evidence);
+	h->ratio = (h->ok + p->evidence * prior_ratio(h, p, terms)) /
+		   (h->total - excused(h) + p->evidence);
 	if (h->ratio > inband)
 		h->ratio = inband;
 	h->target = clamp01((h->ratio - p->bad) / (p->good - p->bad)) * terms;
@@ -277,6 +303,25 @@ double health_value(const struct health *h)
 bool health_suspicious(const struct health *h)
 {
 	return h->fail_points > 0 && h->phase != HEALTH_DOWN;
+}
+
+/* By counting: it is asked for in every tick. Rounded down to a hundredth. */
+double health_doubt(const struct health *backends, size_t n)
+{
+	size_t counts[101] = {0}, all = 0, sum = 0;
+	int i = 0;
+
+	for (size_t k = 0; k < n; k++)
+		if (backends[k].probed && backends[k].asked >= ASKED_LEAST &&
+		    backends[k].phase != HEALTH_DOWN && backends[k].phase != HEALTH_RETURN) {
+			counts[(int)(100 * clamp01(backends[k].silent / backends[k].asked))]++;
+			all++;
+		}
+	if (all < 2)
+		return 0;
+	while ((sum += counts[i]) <= all / 4)
+		i++;
+	return i / 100.0;
 }
 
 static int compare_doubles(const void *a, const void *b)

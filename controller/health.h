@@ -74,6 +74,9 @@ struct health {
 	double value;                   /* h; see health_value() */
 	double ratio, target;           /* r and u of the last tick, for `ebb explain` */
 	double load_term, latency_term; /* [0,1], 1 by default; set by whoever hears reports */
+	double silent, asked; /* probes that got no answer at all, and all of them; decay as S and N */
+	double doubt; /* [0,1], 0 by default: so many probes stay without an answer everywhere alike. Set by
+		       * whoever sees all backends, see health_doubt() */
 	double penalty;                 /* of flapping */
 	double return_in_s;             /* HEALTH_RETURN: what is left of the jitter */
 	uint64_t hash;                  /* name_hash(): jitter */
@@ -107,6 +110,17 @@ double health_value(const struct health *h);
 bool health_suspicious(const struct health *h);
 const char *health_phase_name(enum health_phase phase);
 const char *probe_outcome_name(enum probe_outcome outcome);
+
+/*
+ * What part of the probes stays without an answer for reasons that are no backend's: the lower quartile of the parts of
+ * those backends that are probed and not DOWN. So where a quarter or more is spared, silence is believed. 0 for less than
+ * two backends.
+ *
+ * So much silence, and three deviations of chance, and one, is held against nobody. From HEALTH_DOUBTED on, silence is no evidence at
+ * all and leads to no DOWN: a refusal comes from the backend, but silence may be that of our own path, or of a busy edge.
+ */
+#define HEALTH_DOUBTED 0.1
+double health_doubt(const struct health *backends, size_t n);
 
 /* The smoothing stage alone: no snap. tau_s 0: follows at once. */
 double health_smooth(double h, double u, double dt_s, double tau_s);

@@ -27,7 +27,8 @@ const char *const model_level_names[] = {"well", "degraded", "dead"};
 const char *const model_event_names[] = {
 	"backend-down",	   "backend-up",   "backend-state", "backend-weight", "backend-health",
 	"backend-added",   "backend-leaving", "backend-gone", "nexthop",      "group",
-	"pool-empty",	   "pool-filled",  "pool-panic",    "pool-calm",      "table",
+	"pool-empty",	   "pool-filled",  "pool-panic",    "pool-calm",      "probes-doubted",
+	"probes-trusted",  "table",
 };
 static_assert(sizeof(model_state_names) / sizeof(char *) == BACKEND_STATE__COUNT, "names");
 static_assert(sizeof(model_admin_health_names) / sizeof(char *) == MODEL_ADMIN_HEALTH__COUNT, "names");
@@ -286,8 +287,27 @@ static void take_health(struct model *m, uint32_t i, struct mono_ns now)
 	}
 }
 
+/* Silence everywhere alike is rather that of our own path. */
+static void watch_probes(struct model *m, struct mono_ns now)
+{
+	bool doubted;
+	uint32_t n = 0;
+
+	while (n < m->backend_count && !m->backends[n].leaving)
+		n++;
+	m->doubt = health_doubt(m->healths, n);
+	doubted = m->doubt >= (m->doubted ? HEALTH_DOUBTED / 2 : HEALTH_DOUBTED);
+	for (uint32_t i = 0; i < n; i++)
+		m->healths[i].doubt = doubted ? fmax(m->doubt, HEALTH_DOUBTED) : m->doubt;
+	if (doubted != m->doubted)
+		emit(m, doubted ? MODEL_EVENT_PROBES_DOUBTED : MODEL_EVENT_PROBES_TRUSTED, "", "", now,
+		     "silent=%.2f backends=%u", m->doubt, n);
+	m->doubted = doubted;
+}
+
 static void tick_healths(struct model *m, double dt, struct mono_ns now)
 {
+	watch_probes(m, now);
 	for (uint32_t r = 0; r < m->region_count; r++) {
 		const struct model_region *region = &m->regions[r];
 		double median = region_median(m, region);

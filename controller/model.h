@@ -195,6 +195,8 @@ enum model_event_kind {
 	MODEL_EVENT_POOL_FILLED,
 	MODEL_EVENT_POOL_PANIC,
 	MODEL_EVENT_POOL_CALM,
+	MODEL_EVENT_PROBES_DOUBTED, /* they fall silent everywhere alike */
+	MODEL_EVENT_PROBES_TRUSTED,
 	MODEL_EVENT_TABLE, /* slots moved */
 	MODEL_EVENT__COUNT,
 };
@@ -229,6 +231,8 @@ struct model {
 	uint64_t ticks;
 	uint32_t first_pool; /* the next tick begins with: tables are made in turn */
 	bool frozen; /* no table changes but hard-down ones */
+	double doubt; /* health_doubt() of all backends */
+	bool doubted; /* it is, or lately was, so large that silence is not believed */
 	model_event_fn on_event; /* may be NULL */
 	void *event_ctx;
 	struct model_index *index; /* backends by name and by id */

@@ -412,6 +412,9 @@ json_t *show_problems(const struct show *show)
 	if (unreachable)
 		add(problems, json_sprintf("no next hop for %u backends (%s): no route, or no answer to ARP or neighbour solicitation",
 					   unreachable, m->backends[example].name));
+	if (m->doubted)
+		add(problems, json_sprintf("%.0f %% of the probes get no answer, everywhere alike: not believed; is the path of the probes whole?",
+					   100 * m->doubt));
 	if (m->frozen)
 		add(problems, json_sprintf("weights are frozen (ebb unfreeze)"));
 	return problems;
