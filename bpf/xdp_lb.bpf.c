@@ -11,6 +11,7 @@
  *                                               quic.h reads connection IDs
  *   outer.h    backend -> outer headers, sent
  *   handshake.h  what was sent on -> how its backend does
+ *   trace.h    a sample of packets and verdicts, while someone looks on
  *
  * Each stage returns an enum verdict, whose zero is "go on". The one exit below counts it and maps
  * it to an XDP action. A frame is not touched before all that can refuse it has been asked, except
@@ -27,6 +28,7 @@
 #include "bpf/slot.h"
 #include "bpf/outer.h"
 #include "bpf/handshake.h"
+#include "bpf/trace.h"
 
 static __always_inline void count_forward(const struct service *service, const struct route *route,
 					  const struct packet *packet)
@@ -137,15 +139,12 @@ static __always_inline enum verdict handle_other(struct xdp_md *ctx, struct pack
 	return verdict;
 }
 
-static __always_inline enum verdict handle(struct xdp_md *ctx)
+static __always_inline enum verdict handle(struct xdp_md *ctx, const struct settings *in_force)
 {
-	const struct settings *in_force;
 	const struct service *service;
 	struct packet packet;
 	enum verdict verdict;
-	__u32 zero = 0;
 
-	in_force = bpf_map_lookup_elem(&settings, &zero);
 	if (!in_force || in_force->layout != MAPS_LAYOUT)
 		return VERDICT_PASS_UNCONFIGURED;
 	verdict = parse(ctx, &packet);
@@ -181,10 +180,14 @@ int xdp_lb(struct xdp_md *ctx)
 {
 	/* Of a multi-buffer frame: its linear part. */
 	__u64 bytes = (void *)(long)ctx->data_end - (void *)(long)ctx->data;
-	enum verdict verdict = handle(ctx);
+	__u32 zero = 0;
+	const struct settings *in_force = bpf_map_lookup_elem(&settings, &zero);
+	enum verdict verdict = handle(ctx, in_force);
 	int action = XDP_PASS;
 
 	count_verdict(verdict, bytes);
+	if (in_force && in_force->trace_rate)
+		trace_packet(ctx, verdict);
 	switch (verdict) {
 #define X(name, text, act, meaning)                                                                \
 	case VERDICT_##name:                                                                       \

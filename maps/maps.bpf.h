@@ -21,6 +21,7 @@
 #include "maps/signals.h"
 #include "maps/slot.h"
 #include "maps/stats.h"
+#include "maps/trace.h"
 #include "maps/verdict.h"
 
 #define MAPS_TABLE(map_name, value_type, entries)                                                  \
@@ -73,6 +74,11 @@ struct {
 MAPS_COUNTERS(backend_stats, struct backend_stats, BACKENDS_DEFAULT);
 MAPS_COUNTERS(service_stats, struct service_stats, SERVICES_MAX);
 MAPS_COUNTERS(verdicts, struct verdict_stats, VERDICT__COUNT);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, TRACE_RING_BYTES);
+} trace SEC(".maps");
 
 /* nexthop.port is an index into it. */
 struct {

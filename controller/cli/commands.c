@@ -84,6 +84,15 @@ static const struct arg node_show_args[] = {
 	{NULL},
 };
 
+static const struct arg trace_args[] = {
+	{"--rate", "_rate", ARG_INTEGER, 0, "1-1000000", "one packet in so many; default 1, every packet"},
+	{"--count", "_count", ARG_INTEGER, 0, LIMIT, "end after so many"},
+	{"--verdict", "_verdict", ARG_TEXT, 0, NULL, "only packets with this verdict, such as drop_fragment"},
+	{"--pcap", "_pcap", ARG_TEXT, 0, NULL, "write them to this file"},
+	{"--bpffs", "_bpffs", ARG_TEXT, 0, NULL, BPFFS_HELP},
+	{NULL},
+};
+
 static const struct arg explain_args[] = {
 	{"--proto", "proto", ARG_CHOICE, NEEDED, "tcp|udp", "protocol"},
 	{"--src", "src", ARG_ENDPOINT, NEEDED, NULL, "the client, ADDRESS:PORT"},
@@ -249,6 +258,8 @@ const struct command commands[] = {
 	{"freeze", NULL, "freeze", "weights stay as they are, but for what is plainly dead", NULL, NULL,
 	 NULL, print_frozen},
 	{"unfreeze", NULL, "unfreeze", "weights follow health again", NULL, NULL, NULL, print_frozen},
+	{"trace", NULL, NULL, "a sample of packets, with what became of them", trace_args, NULL,
+	 trace_command, NULL},
 	{"detach", NULL, NULL, "end forwarding: remove programs and maps", detach_args, NULL, local_detach,
 	 NULL},
 	{"node", "attach", NULL, "on a backend: strip ebb's encapsulation on an interface",
