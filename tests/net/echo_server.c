@@ -11,6 +11,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define EVENTS 64
+#define EVENTS      64
+#define PATIENCE_MS 5000
 
 static int listen_on(int type, uint16_t port)
 {
@@ -42,7 +44,8 @@ static int listen_on(int type, uint16_t port)
 
 static void echo_datagrams(int fd)
 {
-	char bytes[2048], control[256];
+	static char bytes[65536];
+	char control[256];
 	struct sockaddr_in6 from;
 
 	for (;;) {
@@ -83,7 +86,24 @@ static void accept_all(int listener, int epoll, const char *name)
 	}
 }
 
-/* An echo that the other side does not read is cut off: a test's client always reads. */
+/* False: gone, or the other side has not read for so long. */
+static int send_all(int fd, const char *bytes, ssize_t left)
+{
+	while (left > 0) {
+		struct pollfd writable = {fd, POLLOUT, 0};
+		ssize_t n = send(fd, bytes, (size_t)left, MSG_NOSIGNAL);
+
+		if (n < 0 && (errno != EAGAIN || poll(&writable, 1, PATIENCE_MS) != 1))
+			return 0;
+		if (n > 0) {
+			bytes += n;
+			left -= n;
+		}
+	}
+	return 1;
+}
+
+/* Everyone else waits for a client that does not read: a test's client always reads. */
 static void echo_stream(int fd)
 {
 	char bytes[4096];
@@ -91,7 +111,7 @@ static void echo_stream(int fd)
 
 	if (n < 0 && errno == EAGAIN)
 		return;
-	if (n <= 0 || send(fd, bytes, (size_t)n, MSG_NOSIGNAL) != n)
+	if (n <= 0 || !send_all(fd, bytes, n))
 		close(fd);
 }
 
