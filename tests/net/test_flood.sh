@@ -19,17 +19,26 @@ flood() { # MAC [-a] VIP
 	lab_run client-2 "$LAB_TOOLS/flood" "${@:1:$#-1}" -r $RATE -s $SEED "$PACKETS" eth0 "$mac" "${@: -1}" 80
 }
 
+shares() { lab_ebb edge-1 --json backend show | jq -c 'map({(.name): .share}) | add'; }
+
+# The flood shares its two cores with the probes, so that now and then one of them is late. What must not be is that a
+# flood is taken for sick servers.
+moved_points() { # SHARES: by how much any server's share differs from then
+	jq -n --argjson a "$1" --argjson b "$(shares)" '[$a | keys[] | ($a[.] - $b[.]) * 100 | fabs] | max'
+}
+
 storm() { # NAME VIP [-a]
-	local name=$1 vip=$2 table
+	local name=$1 vip=$2 before points
 	shift 2
-	table=$(table_of edge-1)
+	before=$(shares)
 	flood "$gateway" "$@" "$vip" >"$LAB_DIR/flood" &
 	sleep 2
 	check "$name: during it, connections are answered" \
 		lab_run client-1 "$LAB_TOOLS/http_client" -n 200 -p 8 -t 10000 -s $SEED $LAB_VIP4_IPIP 80 >/dev/null
 	wait $!
 	check "$name: $(jq -r '"\(.sent) packets in \(.seconds) s"' "$LAB_DIR/flood") were sent" equal "$(jq .sent "$LAB_DIR/flood")" "$PACKETS"
-	check "$name: no slot moved" equal "$(table_of edge-1)" "$table"
+	points=$(moved_points "$before")
+	check "$name: no server's share moved by more than 2 points ($points)" within "$points" 0 2
 	for file in gue4 ipip6; do check "$name: no conversation over $file broke" equal "$(grep -c '"broken"' "$LAB_DIR/$file")" 0; done
 }
 
