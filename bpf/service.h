@@ -4,7 +4,8 @@
 /*
  * service: stage 2. Whose packet is it? Exact (address, port, protocol), then (address, any port),
  * then the longest prefix. Each is a look-up in a cuckoo table in an array (maps/service.h): at
- * most two inlined array accesses, 3 to 5 ns where a hash map's helper costs 32 and more.
+ * most two inlined array accesses, 3 to 5 ns where a hash map's helper costs 32 and more. Before them
+ * one bit says whether there can be anything to find.
  */
 #include "bpf/packet.h"
 #include "maps/maps.bpf.h"
@@ -22,6 +23,17 @@ static __always_inline bool service_matches(const struct service *service,
 	return service->kind != SERVICE_KIND_EMPTY && service->port_be == key->port_be &&
 	       service->protocol == key->protocol && service->prefix_length == key->prefix_length &&
 	       address_equal(&service->address, &key->address);
+}
+
+/* False: no service has this address, or no prefix of this length has it masked. */
+static __always_inline bool service_may_be(const struct settings *settings, bool is_ipv4,
+					   const struct address *address, __u32 length)
+{
+	__u32 bit = hash_filter(is_ipv4, address, length);
+	__u32 index = (settings->half & 1) * SERVICE_FILTER_WORDS + bit / 64;
+	const __u64 *word = bpf_map_lookup_elem(&service_filter, &index);
+
+	return word && *word >> (bit & 63) & 1;
 }
 
 /* `table`, `size`: constants after inlining. */
@@ -44,9 +56,15 @@ static __always_inline struct service *service_find(void *table, __u32 size,
 	return NULL;
 }
 
-/* Zeroes what is behind the first `length` bits. */
-static __always_inline void service_mask(struct address *address, __u32 length)
+/* Zeroes what is behind the first `length` bits; of IPv4, 96 and more. */
+static __always_inline void service_mask(struct address *address, bool is_ipv4, __u32 length)
 {
+	if (is_ipv4) {
+		__u64 mask = 0xffffffff00000000ULL >> ((length - 96) & 63);
+
+		address_set_word(address, 3, address_word(address, 3) & bpf_htonl((__u32)mask));
+		return;
+	}
 #pragma unroll
 	for (__u32 i = 0; i < 4; i++) {
 		__u32 bits = length > 32 * (i + 1) ? 32 : length < 32 * i ? 0 : length - 32 * i;
@@ -74,7 +92,9 @@ static __always_inline struct service *service_by_prefix(const struct settings *
 		if (length > 128)
 			break;
 		key.prefix_length = length;
-		service_mask(&key.address, length);
+		service_mask(&key.address, packet->is_ipv4, length);
+		if (!service_may_be(settings, packet->is_ipv4, &key.address, length))
+			continue;
 		service = service_find(&prefixes, PREFIXES_TABLE_SIZE, settings, packet->is_ipv4,
 				       &key);
 		if (service)
@@ -104,6 +124,8 @@ static __always_inline struct service *service_of(const struct settings *setting
 	__u8 any = packet->protocol == IPPROTO_TCP ? SERVICE_HAS_ANY_PORT_TCP
 						   : SERVICE_HAS_ANY_PORT_UDP;
 
+	if (!service_may_be(settings, packet->is_ipv4, &packet->destination, 0))
+		return service_by_prefix(settings, packet);
 	service = service_find(&services, SERVICES_TABLE_SIZE, settings, packet->is_ipv4, &key);
 	if (service)
 		return service;

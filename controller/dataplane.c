@@ -31,7 +31,7 @@ ASSERT_MAPPABLE(struct flow_set);
 ASSERT_MAPPABLE(struct handshake);
 ASSERT_MAPPABLE(struct backend_signals);
 
-#define TABLES 11
+#define TABLES 12
 
 struct dataplane {
 	struct xdp_lb *skeleton;
@@ -136,6 +136,7 @@ static int map_tables(struct dataplane *dp, struct err *err)
 		{dp->skeleton->maps.settings, sizeof(*t->settings), (void **)&t->settings},
 		{dp->skeleton->maps.services, sizeof(*t->services), (void **)&t->services},
 		{dp->skeleton->maps.prefixes, sizeof(*t->prefixes), (void **)&t->prefixes},
+		{dp->skeleton->maps.service_filter, sizeof(*t->filter), (void **)&t->filter},
 		{dp->skeleton->maps.pools, sizeof(*t->pools), (void **)&t->pools},
 		{dp->skeleton->maps.slots, sizeof(*t->slots), (void **)&t->slots},
 		{dp->skeleton->maps.backends, sizeof(*t->backends), (void **)&t->backends},

@@ -34,6 +34,7 @@ struct dataplane_tables {
 	struct settings *settings;
 	struct service *services;           /* 2 * SERVICES_TABLE_SIZE */
 	struct service *prefixes;           /* 2 * PREFIXES_TABLE_SIZE */
+	uint64_t *filter;                   /* 2 * SERVICE_FILTER_WORDS */
 	struct pool *pools;                 /* POOLS_MAX */
 	struct slot *slots;                 /* sizes.slots */
 	struct backend *backends;           /* sizes.backends */

@@ -253,6 +253,11 @@ uint32_t publish_settle(struct publish *p, struct model *m, uint32_t budget, uin
 
 /* --- services */
 
+static uint64_t *filter_of(const struct publish *p, uint32_t half)
+{
+	return p->tables.filter + half * SERVICE_FILTER_WORDS;
+}
+
 static bool in_force_already(const struct publish *p, uint32_t half,
 			     const struct settings_table *table)
 {
@@ -261,7 +266,8 @@ static bool in_force_already(const struct publish *p, uint32_t half,
 	       !memcmp(p->tables.services + half * SERVICES_TABLE_SIZE, p->services,
 		       SERVICES_TABLE_SIZE * sizeof(*p->services)) &&
 	       !memcmp(p->tables.prefixes + half * PREFIXES_TABLE_SIZE, p->prefixes,
-		       PREFIXES_TABLE_SIZE * sizeof(*p->prefixes));
+		       PREFIXES_TABLE_SIZE * sizeof(*p->prefixes)) &&
+	       !memcmp(filter_of(p, half), p->filter, sizeof(p->filter));
 }
 
 static void flip(struct publish *p, uint32_t half, const struct settings_table *table)
@@ -272,6 +278,7 @@ static void flip(struct publish *p, uint32_t half, const struct settings_table *
 	       SERVICES_TABLE_SIZE * sizeof(*p->services));
 	memcpy(p->tables.prefixes + half * PREFIXES_TABLE_SIZE, p->prefixes,
 	       PREFIXES_TABLE_SIZE * sizeof(*p->prefixes));
+	memcpy(filter_of(p, half), p->filter, sizeof(p->filter));
 	settings->table[half] = *table;
 	__atomic_store_n(&settings->half, half, __ATOMIC_RELEASE);
 	__atomic_store_n(&settings->layout, MAPS_LAYOUT, __ATOMIC_RELEASE);
@@ -299,6 +306,7 @@ int publish_services(struct publish *p, const struct model *m, uint64_t boot_ns,
 
 	if (e)
 		return e;
+	services_table_filter(&to, p->filter);
 	if (settings->hash_seed != m->hash_seed)
 		settings->hash_seed = m->hash_seed;
 	if (settings->icmp_rate_pps != m->config->edge.icmp_rate_pps)
@@ -321,5 +329,6 @@ void publish_clear_old_half(struct publish *p)
 	       SERVICES_TABLE_SIZE * sizeof(*p->services));
 	memset(p->tables.prefixes + half * PREFIXES_TABLE_SIZE, 0,
 	       PREFIXES_TABLE_SIZE * sizeof(*p->prefixes));
+	memset(filter_of(p, half), 0, sizeof(p->filter));
 	p->flipped_ns = 0;
 }

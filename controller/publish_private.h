@@ -10,7 +10,8 @@ struct publish {
 	struct publish_stats stats;
 	publish_freed_fn on_freed;
 	void *ctx;
-	struct service *services; /* layout in the making */
+	uint64_t filter[SERVICE_FILTER_WORDS]; /* layout in the making, as the next two */
+	struct service *services;
 	struct service *prefixes;
 	uint64_t flipped_ns; /* 0: the old half is clear */
 	uint64_t pool_retired_ns[POOLS_MAX]; /* 0: in use or free */

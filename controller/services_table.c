@@ -278,3 +278,21 @@ const struct service *services_table_find(const struct service *table, uint32_t 
 	}
 	return NULL;
 }
+
+static void filter_all(const struct service *table, uint32_t size, uint64_t *filter)
+{
+	for (uint32_t i = 0; i < size; i++) {
+		const struct service *s = &table[i];
+		uint32_t bit = hash_filter(hash_is_ipv4(&s->address), &s->address, length_of(s));
+
+		if (s->kind != SERVICE_KIND_EMPTY)
+			filter[bit / 64] |= 1ULL << (bit & 63);
+	}
+}
+
+void services_table_filter(const struct services_table *laid, uint64_t *ret_filter)
+{
+	memset(ret_filter, 0, SERVICE_FILTER_WORDS * sizeof(*ret_filter));
+	filter_all(laid->services, SERVICES_TABLE_SIZE, ret_filter);
+	filter_all(laid->prefixes, PREFIXES_TABLE_SIZE, ret_filter);
+}

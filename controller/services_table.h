@@ -30,6 +30,9 @@ struct services_table {
 EBB_MUST_CHECK int services_table_lay(const struct model *model, const struct services_table *to,
 				      struct err *err);
 
+/* The filter of a laid-out table: SERVICE_FILTER_WORDS words (maps/service.h). */
+void services_table_filter(const struct services_table *laid, uint64_t *ret_filter);
+
 /* What the data plane does: the entry of a key in a laid-out table of `size` entries, or NULL. */
 const struct service *services_table_find(const struct service *table, uint32_t size, uint64_t seed,
 					  const struct address *address, __be16 port_be,

@@ -44,6 +44,7 @@
 /* Written by the controller, read by the data plane. */
 MAPS_TABLE(settings, struct settings, 1);
 MAPS_TABLE(services, struct service, 2 * SERVICES_TABLE_SIZE);
+MAPS_TABLE(service_filter, __u64, 2 * SERVICE_FILTER_WORDS);
 MAPS_TABLE(prefixes, struct service, 2 * PREFIXES_TABLE_SIZE);
 MAPS_TABLE(slots, struct slot, SLOTS_DEFAULT);
 MAPS_TABLE(backends, struct backend, BACKENDS_DEFAULT);

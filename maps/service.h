@@ -10,6 +10,9 @@
  *   services   key (address, port, protocol). Port 0: any port. For every address that has a service there is also a
  *              SERVICE_KIND_ADDRESS entry with port 0 and protocol 0, which says whether any-port
  *              entries exist, and that echo requests to this address are ours.
+ *   service_filter  bits in words, two halves likewise: bit hash_filter() of each address that has a marker (length 0), and
+ *              of each prefix (its length). Where it is 0 there is nothing to look up, so that what is for nobody costs a
+ *              line of 4 KiB and no table. Where it is 1, look.
  *   prefixes   key (masked address, prefix length, protocol 0). The data plane tries the lengths of settings, longest first.
  */
 #include "maps/types.h"

@@ -27,6 +27,7 @@
 #define SERVICES_MAX	    4096    /* service ids 0..4095 */
 #define SERVICES_TABLE_SIZE 16384   /* entries of one half of `services`; a power of two, at most 65536 */
 #define PREFIXES_TABLE_SIZE 4096    /* entries of one half of `prefixes`; a power of two */
+#define SERVICE_FILTER_WORDS 512    /* of one half of `service_filter`: 32,768 bits */
 #define PREFIX_LENGTHS_MAX  8	    /* distinct prefix lengths a family */
 #define NEXTHOPS_MAX	    4096
 #define SLOTS_MAX	    8388608 /* over all pools */

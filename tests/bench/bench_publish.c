@@ -69,6 +69,7 @@ static void make_tables(uint32_t slots)
 	tables.settings = zeros(1, sizeof(*tables.settings));
 	tables.services = zeros(2 * SERVICES_TABLE_SIZE, sizeof(*tables.services));
 	tables.prefixes = zeros(2 * PREFIXES_TABLE_SIZE, sizeof(*tables.prefixes));
+	tables.filter = zeros(2 * SERVICE_FILTER_WORDS, sizeof(*tables.filter));
 	tables.pools = zeros(POOLS_MAX, sizeof(*tables.pools));
 	tables.nexthops = zeros(NEXTHOPS_MAX, sizeof(*tables.nexthops));
 	tables.backend_names = zeros(sizes.backends, sizeof(*tables.backend_names));

@@ -64,6 +64,7 @@ struct world {
 	struct xdp_lb *skel;
 	struct settings *settings;
 	struct service *services, *prefixes;
+	uint64_t *filter;
 	struct slot *slots;
 	struct backend *backends;
 	struct nexthop *nexthops;
@@ -194,6 +195,17 @@ static inline void world_place(struct service *table, uint32_t size, struct serv
 	errx(1, "no place for a service");
 }
 
+/* In its table, and in the filter. */
+static inline void world_put(struct world *w, struct service entry)
+{
+	bool prefix = entry.kind == SERVICE_KIND_PREFIX;
+	uint32_t bit = hash_filter(hash_is_ipv4(&entry.address), &entry.address, entry.prefix_length);
+
+	world_place(prefix ? w->prefixes : w->services,
+		    prefix ? PREFIXES_TABLE_SIZE : SERVICES_TABLE_SIZE, entry);
+	w->filter[bit / 64] |= 1ULL << (bit & 63);
+}
+
 static inline struct service world_service(const struct world_services *like, uint32_t i, bool ipv4)
 {
 	return (struct service){
@@ -220,20 +232,21 @@ static inline void world_put_prefix(struct world *w, const struct world_services
 	s.kind = SERVICE_KIND_PREFIX;
 	s.port_be = 0;
 	s.protocol = 0;
-	world_place(w->prefixes, PREFIXES_TABLE_SIZE, s);
+	world_put(w, s);
 }
 
 static inline void world_set(struct world *w, const struct world_services *like)
 {
 	memset(w->services, 0, sizeof(struct service) * SERVICES_TABLE_SIZE);
 	memset(w->prefixes, 0, sizeof(struct service) * PREFIXES_TABLE_SIZE);
+	memset(w->filter, 0, sizeof(*w->filter) * SERVICE_FILTER_WORDS);
 	for (uint32_t i = 0; i < 2 * WORLD_SERVICES; i++) {
 		bool ipv4 = i < WORLD_SERVICES;
 		struct service s = world_service(like, i % WORLD_SERVICES, ipv4);
 		struct service marker = {.address = s.address, .kind = SERVICE_KIND_ADDRESS};
 
-		world_place(w->services, SERVICES_TABLE_SIZE, s);
-		world_place(w->services, SERVICES_TABLE_SIZE, marker);
+		world_put(w, s);
+		world_put(w, marker);
 	}
 	world_put_prefix(w, like, true);
 	world_put_prefix(w, like, false);
@@ -284,6 +297,7 @@ static inline void world_open_maps(struct world *w)
 	w->settings = world_map(w->skel->maps.settings);
 	w->services = world_map(w->skel->maps.services);
 	w->prefixes = world_map(w->skel->maps.prefixes);
+	w->filter = world_map(w->skel->maps.service_filter);
 	w->slots = world_map(w->skel->maps.slots);
 	w->backends = world_map(w->skel->maps.backends);
 	w->nexthops = world_map(w->skel->maps.nexthops);
@@ -320,7 +334,7 @@ static inline void world_close(struct world *w)
 		{w->settings, w->skel->maps.settings}, {w->services, w->skel->maps.services},
 		{w->prefixes, w->skel->maps.prefixes}, {w->slots, w->skel->maps.slots},
 		{w->backends, w->skel->maps.backends}, {w->nexthops, w->skel->maps.nexthops},
-		{w->flows, w->skel->maps.flows},
+		{w->flows, w->skel->maps.flows}, {w->filter, w->skel->maps.service_filter},
 	};
 
 	for (size_t i = 0; i < sizeof(mapped) / sizeof(mapped[0]); i++)

@@ -121,7 +121,14 @@ static inline void fixture_put(struct bpf_map *map, uint32_t size, uint64_t seed
 		hash_service(hash_is_ipv4(&service->address), &service->address, service->port_be,
 			     service->protocol, service->prefix_length, seed);
 	struct service there;
+	uint32_t bit = hash_filter(hash_is_ipv4(&service->address), &service->address,
+				   service->prefix_length);
+	uint32_t word = fx.settings.half * SERVICE_FILTER_WORDS + bit / 64;
+	uint64_t bits;
 
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(fx.skel->maps.service_filter), &word, &bits), 0);
+	bits |= 1ULL << (bit & 63);
+	map_set(fx.skel->maps.service_filter, word, &bits);
 	for (int which = 0; which < 2; which++) {
 		uint32_t at = hash_service_position(hash, which, size) + fx.settings.half * size;
 

@@ -114,10 +114,7 @@ static inline void fuzz_add(struct fuzz_world *w, const struct service *s)
 	if (w->model.service_count == MODEL_SERVICES_MAX)
 		errx(1, "too many services");
 	w->model.services[w->model.service_count++] = *s;
-	if (s->kind == SERVICE_KIND_PREFIX)
-		world_place(w->maps.prefixes, PREFIXES_TABLE_SIZE, *s);
-	else
-		world_place(w->maps.services, SERVICES_TABLE_SIZE, *s);
+	world_put(&w->maps, *s);
 }
 
 /* An address with up to three ports, perhaps any port of a protocol, and the marker. */
@@ -139,7 +136,7 @@ static inline void fuzz_add_address(struct fuzz_world *w, struct random *r, uint
 		fuzz_add(w, &s);
 	}
 	w->model.vips[w->model.vip_count++] = marker.address;
-	world_place(w->maps.services, SERVICES_TABLE_SIZE, marker);
+	world_put(&w->maps, marker);
 }
 
 static inline void fuzz_add_prefixes(struct fuzz_world *w, struct random *r)

@@ -33,6 +33,7 @@ static inline void plain_new(void)
 	plain.settings = plain_zeros(1, sizeof(*plain.settings));
 	plain.services = plain_zeros(2 * SERVICES_TABLE_SIZE, sizeof(*plain.services));
 	plain.prefixes = plain_zeros(2 * PREFIXES_TABLE_SIZE, sizeof(*plain.prefixes));
+	plain.filter = plain_zeros(2 * SERVICE_FILTER_WORDS, sizeof(*plain.filter));
 	plain.pools = plain_zeros(POOLS_MAX, sizeof(*plain.pools));
 	plain.slots = plain_zeros(PLAIN_SLOTS, sizeof(*plain.slots));
 	plain.backends = plain_zeros(PLAIN_BACKENDS, sizeof(*plain.backends));
@@ -48,6 +49,7 @@ static inline void plain_free(void)
 	free(plain.settings);
 	free(plain.services);
 	free(plain.prefixes);
+	free(plain.filter);
 	free(plain.pools);
 	free(plain.slots);
 	free(plain.backends);

@@ -13,11 +13,13 @@
 #include <netinet/in.h>
 
 #include "controller/services_table.h"
+#include "maps/hash.h"
 #include "tests/unit/random.h"
 
 static struct service services[SERVICES_TABLE_SIZE];
 static struct service prefixes[PREFIXES_TABLE_SIZE];
 static struct settings_table settings;
+static uint64_t filter[SERVICE_FILTER_WORDS];
 static const struct services_table table = {services, prefixes, &settings};
 
 /* The layout needs services and pools of a model alone. */
@@ -87,6 +89,44 @@ static void exact_any_and_both(void **state)
 	/* a pool without members */
 	assert_int_equal(find(&b, 0, IPPROTO_UDP)->slot_count, 0);
 	assert_null(find(&b, 0, IPPROTO_TCP));
+}
+
+static bool may_be(const struct address *address, uint8_t length)
+{
+	uint32_t bit = hash_filter(hash_is_ipv4(address), address, length);
+
+	return filter[bit / 64] >> (bit & 63) & 1;
+}
+
+/* Whatever has an entry has its bit; of what has none, few have one by chance. */
+static void filter_lets_through_what_is_there(void **state)
+{
+	struct address v6 = {{0x20, 0x01, 0x0d, 0xb8}}, other = v6;
+	uint32_t chance = 0;
+
+	for (uint32_t i = 0; i < 500; i++) {
+		add((struct config_service){.address = ipv4(0xc0000200 + i), .port = 443});
+		v6.bytes[15] = (uint8_t)i;
+		v6.bytes[14] = (uint8_t)(i >> 8);
+		add((struct config_service){.address = v6, .port = 443});
+	}
+	other.bytes[0] = 0x30;
+	add((struct config_service){.address = other, .is_prefix = true, .prefix_length = 32});
+	assert_int_equal(services_table_lay(&model, &table, NULL), 0);
+	services_table_filter(&table, filter);
+	for (uint32_t i = 0; i < model.service_count; i++) {
+		const struct config_service *c = &model.services[i].config;
+
+		assert_true(may_be(&c->address, c->is_prefix ? c->prefix_length : 0));
+	}
+	for (uint32_t i = 0; i < 5000; i++) {
+		struct address a = ipv4(0x08000000 + i * 77);
+
+		v6.bytes[3] = (uint8_t)(i >> 8);
+		v6.bytes[7] = (uint8_t)i;
+		chance += may_be(&a, 0) + may_be(&v6, 0);
+	}
+	assert_in_range(chance, 1, 1000); /* 3 % are expected of 10,000 */
 }
 
 static void prefixes_and_lengths(void **state)
@@ -161,6 +201,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(exact_any_and_both, reset),
+		cmocka_unit_test_setup(filter_lets_through_what_is_there, reset),
 		cmocka_unit_test_setup(prefixes_and_lengths, reset),
 		cmocka_unit_test_setup(what_is_refused, reset),
 		cmocka_unit_test_setup(random_sets, reset),
