@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -105,6 +106,8 @@ enum track model_service_track(const struct model *m, uint32_t service)
 		return TRACK_NEVER;
 	if (pool->has_track)
 		return pool->track;
+	if (c->protocol == IPPROTO_UDP && c->affinity != AFFINITY_QUIC)
+		return TRACK_ALWAYS; /* as SERVICE_TRACK_UDP where both protocols are served */
 	return c->encap == ENCAP_GUE ? TRACK_MOVED : TRACK_ALWAYS;
 }
 
