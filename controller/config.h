@@ -44,6 +44,14 @@ enum config_probe_type {
 	CONFIG_PROBE__COUNT,
 };
 
+enum config_report_type {
+	CONFIG_REPORT_NONE,
+	CONFIG_REPORT_AGENT,	  /* a line of HAProxy's agent-check */
+	CONFIG_REPORT_JSON,	  /* by HTTP */
+	CONFIG_REPORT_JSON_HTTPS,
+	CONFIG_REPORT__COUNT,
+};
+
 struct config_interface {
 	char *name; /* at most IFNAMSIZ - 1 bytes */
 	enum config_xdp_mode mode;
@@ -73,6 +81,17 @@ struct config_probe {
 	uint32_t rise, fall, fall_timeouts;
 };
 
+extern const char *const config_report_names[CONFIG_REPORT__COUNT];
+
+/* How a backend is asked for its load. */
+struct config_report {
+	enum config_report_type type;
+	uint16_t port;	   /* host order; 0 is refused unless type is none */
+	char *path, *host; /* JSON; default "/" and the address */
+	char *send;	   /* agent: the line that it is sent first, with its line feed; NULL: none */
+	double interval_s, timeout_s;
+};
+
 struct config_health {
 	double tick_s, observe_s, down_s, up_s;
 	double evidence;	 /* k */
@@ -81,6 +100,7 @@ struct config_health {
 	double return_jitter_s;	 /* 2: returns are spread over this */
 	double flap_penalty, flap_half_life_s, flap_hold, flap_free; /* 1000, 30 s, 2000, 750 */
 	struct config_probe probe;
+	struct config_report report;
 };
 
 /* How weights of a pool's groups may move: rules 2 to 8 of the design. Shares a second, as ratios. */

@@ -6,9 +6,13 @@
 
 #include "controller/config_build.h"
 #include "controller/config_scalar.h"
+#include "controller/reports.h"
 
 #define HOUR 3600.0
 #define DAY  86400.0
+
+const char *const config_report_names[] = {"none", "agent", "json", "json_https"};
+static_assert(sizeof(config_report_names) / sizeof(char *) == CONFIG_REPORT__COUNT, "names");
 
 static const struct config_health health_defaults = {
 	.tick_s = 0.1,
@@ -31,6 +35,11 @@ static const struct config_health health_defaults = {
 		.rise = 2,
 		.fall = 3,
 		.fall_timeouts = 5,
+	},
+	.report = {
+		.type = CONFIG_REPORT_NONE,
+		.interval_s = 2,
+		.timeout_s = 1,
 	},
 };
 
@@ -160,6 +169,75 @@ static int apply_probe(struct config_context *ctx, const struct raw_probe *raw,
 	return r;
 }
 
+/* A line: the file cannot hold control characters, and agents read up to a line feed. */
+static int take_send(struct config_context *ctx, const struct raw_report *raw,
+		     struct config_report *report)
+{
+	size_t length;
+
+	if (!raw->send)
+		return 0;
+	length = strlen(raw->send);
+	if (report->type != CONFIG_REPORT_AGENT)
+		config_fail_key(ctx, "send", "is for reports of type agent");
+	if (length >= REPORTS_SEND_MAX)
+		config_fail_key(ctx, "send", "is longer than %d bytes", REPORTS_SEND_MAX - 1);
+	report->send = arena_alloc(ctx->arena, length + 2, 1);
+	if (!report->send)
+		return -ENOMEM;
+	memcpy(report->send, raw->send, length);
+	memcpy(report->send + length, "\n", 2);
+	return 0;
+}
+
+static int apply_report_http(struct config_context *ctx, const struct raw_report *raw,
+			     struct config_report *report)
+{
+	bool json = report->type == CONFIG_REPORT_JSON || report->type == CONFIG_REPORT_JSON_HTTPS;
+	int r = take_request_text(ctx, "path", raw->path, &report->path);
+
+	if (r == 0)
+		r = take_request_text(ctx, "host", raw->host, &report->host);
+	if (r)
+		return r;
+	if (raw->path && raw->path[0] != '/')
+		config_fail_key(ctx, "path", "%s does not start with /", config_quote(raw->path));
+	if (raw->host && !raw->host[0])
+		config_fail_key(ctx, "host", "is empty");
+	if (!json && (raw->path || raw->host))
+		config_fail_key(ctx, raw->path ? "path" : "host",
+				"is for reports of type json and json_https");
+	if (!report->path)
+		report->path = arena_strdup(ctx->arena, "/");
+	return report->path ? 0 : -ENOMEM;
+}
+
+static int apply_report(struct config_context *ctx, const struct raw_report *raw,
+			struct config_report *report)
+{
+	unsigned int type = report->type;
+	uint32_t port = report->port;
+	int r;
+
+	config_take_word(ctx, "type", raw->type, config_report_names, CONFIG_REPORT__COUNT, &type);
+	report->type = type;
+	config_take_unsigned(ctx, "port", raw->port, 1, 65535, &port);
+	report->port = port;
+	config_take_duration(ctx, "interval", raw->interval, 0.1, HOUR, &report->interval_s);
+	config_take_duration(ctx, "timeout", raw->timeout, 0.001, HOUR, &report->timeout_s);
+	r = apply_report_http(ctx, raw, report);
+	if (r == 0)
+		r = take_send(ctx, raw, report);
+	if (report->type != CONFIG_REPORT_NONE && !report->port && !raw->port)
+		config_fail(ctx, "reports of type %s need a `port`", config_report_names[type]);
+	if (report->timeout_s > report->interval_s)
+		config_fail_key(ctx, raw->timeout ? "timeout" : "interval",
+				"the timeout (%s) must not be longer than the interval (%s)",
+				scalar_print_duration(report->timeout_s),
+				scalar_print_duration(report->interval_s));
+	return r;
+}
+
 int config_apply_health(struct config_context *ctx, const struct raw_health *raw,
 			struct config_health *health)
 {
@@ -184,6 +262,11 @@ int config_apply_health(struct config_context *ctx, const struct raw_health *raw
 		r = apply_probe(ctx, raw->probe, &health->probe);
 		config_leave(ctx);
 	}
+	if (r == 0 && raw->report) {
+		config_enter(ctx, "report");
+		r = apply_report(ctx, raw->report, &health->report);
+		config_leave(ctx);
+	}
 	return r;
 }
 
@@ -200,6 +283,13 @@ static bool probe_equal(const struct config_probe *a, const struct config_probe 
 	       a->fall_timeouts == b->fall_timeouts;
 }
 
+static bool report_equal(const struct config_report *a, const struct config_report *b)
+{
+	return a->type == b->type && a->port == b->port && text_equal(a->path, b->path) &&
+	       text_equal(a->host, b->host) && text_equal(a->send, b->send) &&
+	       a->interval_s == b->interval_s && a->timeout_s == b->timeout_s;
+}
+
 bool config_health_equal(const struct config_health *a, const struct config_health *b)
 {
 	return a->tick_s == b->tick_s && a->observe_s == b->observe_s && a->down_s == b->down_s &&
@@ -208,7 +298,7 @@ bool config_health_equal(const struct config_health *a, const struct config_heal
 	       a->return_jitter_s == b->return_jitter_s &&
 	       a->flap_penalty == b->flap_penalty && a->flap_half_life_s == b->flap_half_life_s &&
 	       a->flap_hold == b->flap_hold && a->flap_free == b->flap_free &&
-	       probe_equal(&a->probe, &b->probe);
+	       probe_equal(&a->probe, &b->probe) && report_equal(&a->report, &b->report);
 }
 
 static void apply_slew(struct config_context *ctx, const struct raw_slew *raw,

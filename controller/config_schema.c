@@ -60,6 +60,17 @@ static const cyaml_schema_field_t probe_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t report_fields[] = {
+	TEXT(OPTIONAL, raw_report, type),
+	TEXT(OPTIONAL, raw_report, port),
+	TEXT(OPTIONAL, raw_report, path),
+	TEXT(OPTIONAL, raw_report, host),
+	TEXT(OPTIONAL, raw_report, send),
+	TEXT(OPTIONAL, raw_report, interval),
+	TEXT(OPTIONAL, raw_report, timeout),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t flap_fields[] = {
 	TEXT(OPTIONAL, raw_flap, penalty),
 	TEXT(OPTIONAL, raw_flap, half_life),
@@ -76,7 +87,8 @@ static const cyaml_schema_field_t flap_fields[] = {
 		TEXT(OPTIONAL, raw_health, return_jitter),                                         \
 		MAP(OPTIONAL, raw_health, smoothing, smoothing_fields),                            \
 		MAP(OPTIONAL, raw_health, flap, flap_fields),                                      \
-		MAP(OPTIONAL, raw_health, probe, probe_fields)
+		MAP(OPTIONAL, raw_health, probe, probe_fields),                                    \
+		MAP(OPTIONAL, raw_health, report, report_fields)
 
 static const cyaml_schema_field_t health_fields[] = {
 	TEXT(OPTIONAL, raw_health, tick),

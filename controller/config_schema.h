@@ -34,6 +34,10 @@ struct raw_probe {
 	char *type, *port, *path, *host, *interval, *timeout, *rise, *fall, *fall_timeouts;
 };
 
+struct raw_report {
+	char *type, *port, *path, *host, *send, *interval, *timeout;
+};
+
 struct raw_flap {
 	char *penalty, *half_life, *hold, *free;
 };
@@ -43,6 +47,7 @@ struct raw_health {
 	struct raw_smoothing *smoothing;
 	struct raw_flap *flap;
 	struct raw_probe *probe;
+	struct raw_report *report;
 };
 
 struct raw_slew {

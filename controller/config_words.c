@@ -113,6 +113,21 @@ static void words_probe(FILE *to, const struct config_probe *a, const struct con
 	words_unsigned(to, "probe.fall_timeouts", a->fall_timeouts, b->fall_timeouts);
 }
 
+static void words_report(FILE *to, const struct config_report *a, const struct config_report *b)
+{
+	config_words_text(to, "report.type", config_report_names[a->type],
+			  config_report_names[b->type]);
+	words_unsigned(to, "report.port", a->port, b->port);
+	config_words_text(to, "report.path", a->path, b->path);
+	config_words_text(to, "report.host", a->host, b->host);
+	if (strcmp(a->send ?: "", b->send ?: "")) {
+		key_write(to, "report.send"); /* ends with a line feed */
+		fputs("another text", to);
+	}
+	words_duration(to, "report.interval", a->interval_s, b->interval_s);
+	words_duration(to, "report.timeout", a->timeout_s, b->timeout_s);
+}
+
 void config_words_health(FILE *to, const struct config_health *a, const struct config_health *b)
 {
 	words_duration(to, "tick", a->tick_s, b->tick_s);
@@ -129,6 +144,7 @@ void config_words_health(FILE *to, const struct config_health *a, const struct c
 	words_number(to, "flap.hold", a->flap_hold, b->flap_hold);
 	words_number(to, "flap.free", a->flap_free, b->flap_free);
 	words_probe(to, &a->probe, &b->probe);
+	words_report(to, &a->report, &b->report);
 }
 
 void config_words_weights(FILE *to, const struct config_weights *a, const struct config_weights *b)

@@ -127,6 +127,20 @@ static void on_probe(void *ctx, uint32_t id, enum probe_outcome outcome, double 
 		model_probe_result(d->model, backend, outcome, took_s, now);
 }
 
+static void on_report(void *ctx, uint32_t id, const struct report *report, const struct err *why,
+		      struct mono_ns now)
+{
+	struct daemon *d = ctx;
+	uint32_t backend = model_find_backend_id(d->model, (uint16_t)id);
+
+	if (d->ending || backend == UINT32_MAX)
+		return;
+	if (report)
+		d->told |= model_report(d->model, backend, report, now);
+	else
+		model_no_report(d->model, backend, why, now);
+}
+
 static void on_nexthop(void *ctx, uint32_t id, const struct nexthop_result *result)
 {
 	struct daemon *d = ctx;
@@ -200,16 +214,18 @@ static void tick_shifts(struct daemon *d, struct mono_ns now)
 	d->shifts_ticked = now;
 }
 
-static void save_shifts(struct daemon *d, struct mono_ns now)
+/* What goes on by itself: open shifts, and what agents say. */
+static void save_running(struct daemon *d, struct mono_ns now)
 {
+	bool moving = shifts_open(&d->shifts) || !d->shifts_saved.v;
 	struct err err = {{0}};
 
-	if ((!shifts_open(&d->shifts) && d->shifts_saved.v) ||
-	    mono_seconds_between(d->shifts_saved, now) < SHIFT_SAVE_S)
+	if ((!moving && !d->told) || mono_seconds_between(d->shifts_saved, now) < SHIFT_SAVE_S)
 		return;
 	d->shifts_saved = now;
-	if (d->shifts.count && daemon_save_state(d, &err))
+	if ((d->shifts.count || d->told) && daemon_save_state(d, &err))
 		log_error("state", "ok=false error=%s", log_quote(err.text));
+	d->told = false;
 }
 
 static void tick_signals(struct daemon *d, struct mono_ns now)
@@ -227,7 +243,7 @@ void daemon_tick_now(struct daemon *d)
 	tick_signals(d, begin);
 	tick_shifts(d, begin);
 	model_tick(d->model, begin);
-	save_shifts(d, begin);
+	save_running(d, begin);
 	daemon_publish(d);
 	d->ticks.last_s = mono_seconds_between(begin, mono_now());
 	d->ticks.max_s = fmax(d->ticks.max_s, d->ticks.last_s);
@@ -358,6 +374,31 @@ static int build_model(struct daemon *d, struct err *err)
 	return 0;
 }
 
+/* Probes and questions for a load. */
+static int watch(struct daemon *d, const struct model_backend *b, const struct config_health *how,
+		 struct err *err)
+{
+	static const enum reports_type types[CONFIG_REPORT__COUNT] = {
+		[CONFIG_REPORT_NONE] = REPORTS_NONE,
+		[CONFIG_REPORT_AGENT] = REPORTS_AGENT,
+		[CONFIG_REPORT_JSON] = REPORTS_JSON_HTTP,
+		[CONFIG_REPORT_JSON_HTTPS] = REPORTS_JSON_HTTPS,
+	};
+	const struct config_report *c = &how->report;
+	const struct reports_config report = {
+		.type = types[c->type],
+		.port = c->port,
+		.path = c->path,
+		.host = c->host,
+		.send = c->send,
+		.interval_s = c->interval_s,
+		.timeout_s = c->timeout_s,
+	};
+	int e = probe_set(d->probe, b->id, b->name, &b->address, &how->probe, err);
+
+	return e ? e : reports_set(d->reports, b->id, b->name, &b->address, &report, err);
+}
+
 int daemon_follow(struct daemon *d, const struct model *former, struct err *err)
 {
 	const struct model *m = d->model;
@@ -371,10 +412,10 @@ int daemon_follow(struct daemon *d, const struct model *former, struct err *err)
 			return e;
 		if (b->leaving) {
 			probe_remove(d->probe, b->id);
+			reports_remove(d->reports, b->id);
 			continue;
 		}
-		e = probe_set(d->probe, b->id, b->name, &b->address,
-			      &m->health_configs[b->region]->probe, err);
+		e = watch(d, b, m->health_configs[b->region], err);
 		if (e)
 			return e;
 	}
@@ -520,6 +561,8 @@ int daemon_start(struct daemon *d, const struct daemon_options *options, struct 
 	if (!e)
 		e = probe_new(d->loop, on_probe, d, err, &d->probe);
 	if (!e)
+		e = reports_new(d->loop, on_report, d, err, &d->reports);
+	if (!e)
 		e = daemon_follow(d, NULL, err);
 	if (e)
 		return e;
@@ -563,6 +606,7 @@ void daemon_stop(struct daemon *d)
 	control_free(d->control);
 	if (d->probe)
 		probe_free(d->probe);
+	reports_free(d->reports);
 	if (d->nexthops)
 		nexthops_free(d->nexthops);
 	publish_free(d->publish);

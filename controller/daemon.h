@@ -21,6 +21,7 @@
 #include "controller/nexthop.h"
 #include "controller/probe.h"
 #include "controller/publish.h"
+#include "controller/reports.h"
 #include "controller/sandboxes.h"
 #include "controller/shifts.h"
 #include "controller/show.h"
@@ -47,6 +48,7 @@ struct daemon {
 	struct signals *signals;
 	struct mono_ns signals_read;
 	struct probe *probe;
+	struct reports *reports;
 	struct nexthops *nexthops;
 	struct control *control;
 	struct history *history;
@@ -54,6 +56,7 @@ struct daemon {
 	struct shifts shifts;
 	struct mono_ns shifts_ticked, shifts_saved;
 	json_t *state; /* as in state.json */
+	bool told; /* an agent said another state since that was saved */
 	int lock_fd;
 	bool ending; /* the data plane may be closed: touch nothing */
 	struct mono_ns started;

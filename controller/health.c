@@ -110,10 +110,23 @@ static void probe_good(struct health *h, const struct health_params *p)
 		h->phase = HEALTH_KNOWN;
 	if (h->phase != HEALTH_DOWN)
 		return;
-	if (++h->good_row < p->rise)
+	if (h->told_down || ++h->good_row < p->rise)
 		return;
 	h->phase = HEALTH_RETURN;
 	h->return_in_s = jitter(h, p);
+}
+
+void health_tell(struct health *h, const struct health_params *p, bool down)
+{
+	if (down == h->told_down)
+		return;
+	h->told_down = down;
+	if (down) {
+		health_down(h, p);
+	} else if (!h->probed && h->phase == HEALTH_DOWN) {
+		h->phase = HEALTH_RETURN;
+		h->return_in_s = jitter(h, p);
+	}
 }
 
 /* Refusals count fall_timeouts, timeouts count fall, DOWN is their product: so mixtures count in

@@ -85,6 +85,7 @@ struct health {
 	enum health_phase phase;
 	enum health_override override;
 	bool probed;
+	bool told_down; /* its own agent says so: probes do not end DOWN */
 	bool held; /* flapping: h is at most return_floor */
 };
 
@@ -101,6 +102,8 @@ void health_inband(struct health *h, const struct health_params *p, double ok, d
 		   double pool_ratio, double dt_s);
 /* Plainly dead by other knowledge, such as a lost lease. */
 void health_down(struct health *h, const struct health_params *p);
+/* What its agent says of it: down at once, whatever probes say; up again by probes, or, if nobody probes, by RETURN. */
+void health_tell(struct health *h, const struct health_params *p, bool down);
 /* `region_median`: what an unknown backend is taken for, see health_median(). 0 < dt_s. */
 void health_tick(struct health *h, const struct health_params *p, double region_median,
 		 double dt_s);

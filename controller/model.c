@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "controller/model_index.h"
+#include "controller/model_private.h"
 #include "controller/slots.h"
 
 #define TICKS_AT_ONCE	  3.0 /* a daemon that slept does not make up for it in one jump */
@@ -27,7 +28,7 @@ const char *const model_nexthop_names[] = {"pending", "resolved", "lost", "faile
 const char *const model_level_names[] = {"well", "degraded", "dead"};
 const char *const model_event_names[] = {
 	"backend-down",	   "backend-up",   "backend-state", "backend-weight", "backend-health",
-	"backend-added",   "backend-leaving", "backend-gone", "nexthop",      "group",
+	"backend-added",   "backend-leaving", "backend-gone", "backend-report", "nexthop", "group",
 	"pool-empty",	   "pool-filled",  "pool-panic",    "pool-calm",      "probes-doubted",
 	"probes-trusted",  "table",
 };
@@ -37,9 +38,8 @@ static_assert(sizeof(model_nexthop_names) / sizeof(char *) == MODEL_NEXTHOP__COU
 static_assert(sizeof(model_level_names) / sizeof(char *) == MODEL_LEVEL__COUNT, "names");
 static_assert(sizeof(model_event_names) / sizeof(char *) == MODEL_EVENT__COUNT, "names");
 
-__attribute__((format(printf, 6, 7))) static void
-emit(const struct model *m, enum model_event_kind kind, const char *pool, const char *subject,
-     struct mono_ns at, const char *fmt, ...)
+void model_emit(const struct model *m, enum model_event_kind kind, const char *pool,
+		const char *subject, struct mono_ns at, const char *fmt, ...)
 {
 	struct model_event event = {.kind = kind, .at = at};
 	va_list ap;
@@ -157,30 +157,47 @@ void model_nexthop_result(struct model *m, uint32_t backend, bool resolved, stru
 		to = MODEL_NEXTHOP_LOST;
 	if (to == b->nexthop)
 		return;
-	emit(m, MODEL_EVENT_NEXTHOP, "", b->name, now, "from=%s to=%s",
+	model_emit(m, MODEL_EVENT_NEXTHOP, "", b->name, now, "from=%s to=%s",
 	     model_nexthop_names[b->nexthop], model_nexthop_names[to]);
 	b->nexthop = to;
 	b->nexthop_since = now;
 }
 
-static void force_pools_of(struct model *m, uint32_t backend)
+void model_force_pools(struct model *m, uint32_t backend)
 {
 	for (uint32_t i = 0; i < m->pool_count; i++)
 		if (model_member_of(m, &m->pools[i], backend))
 			m->pools[i].forced = true;
 }
 
+void model_judge_state(struct model *m, uint32_t backend, const char *by, struct mono_ns now)
+{
+	static const enum backend_state told[REPORT_ADMIN__COUNT] = {
+		[REPORT_ADMIN_UNSAID] = BACKEND_STATE_READY,
+		[REPORT_ADMIN_READY] = BACKEND_STATE_READY,
+		[REPORT_ADMIN_DRAIN] = BACKEND_STATE_DRAIN,
+		[REPORT_ADMIN_MAINT] = BACKEND_STATE_MAINT,
+	};
+	struct model_backend *b = &m->backends[backend];
+	enum backend_state to = told[b->told.admin];
+
+	static_assert(BACKEND_STATE_READY < BACKEND_STATE_DRAIN &&
+			      BACKEND_STATE_DRAIN < BACKEND_STATE_MAINT, "the stricter is the larger");
+	if (b->admin_state > to)
+		to = b->admin_state;
+	if (b->state == to || b->leaving)
+		return;
+	model_emit(m, MODEL_EVENT_BACKEND_STATE, "", b->name, now, "from=%s to=%s by=%s",
+		   model_state_names[b->state], model_state_names[to], by);
+	b->state = to;
+	model_force_pools(m, backend);
+}
+
 void model_backend_set_state(struct model *m, uint32_t backend, enum backend_state state,
 			     struct mono_ns now)
 {
-	struct model_backend *b = &m->backends[backend];
-
-	if (b->state == state || b->leaving)
-		return;
-	emit(m, MODEL_EVENT_BACKEND_STATE, "", b->name, now, "from=%s to=%s",
-	     model_state_names[b->state], model_state_names[state]);
-	b->state = state;
-	force_pools_of(m, backend);
+	m->backends[backend].admin_state = state;
+	model_judge_state(m, backend, "operator", now);
 }
 
 int model_backend_set_weight(struct model *m, uint32_t backend, double weight, struct mono_ns now,
@@ -192,10 +209,10 @@ int model_backend_set_weight(struct model *m, uint32_t backend, double weight, s
 		return err_set(err, ERANGE, "a weight is between 0 and 1, or 0%% and 100%%");
 	if (b->admin_weight == weight)
 		return 0;
-	emit(m, MODEL_EVENT_BACKEND_WEIGHT, "", b->name, now, "from=%.4f to=%.4f",
+	model_emit(m, MODEL_EVENT_BACKEND_WEIGHT, "", b->name, now, "from=%.4f to=%.4f",
 	     b->admin_weight, weight);
 	b->admin_weight = weight;
-	force_pools_of(m, backend);
+	model_force_pools(m, backend);
 	return 0;
 }
 
@@ -208,11 +225,11 @@ void model_backend_set_health(struct model *m, uint32_t backend, enum model_admi
 
 	if (b->admin_health == health)
 		return;
-	emit(m, MODEL_EVENT_BACKEND_HEALTH, "", b->name, now, "from=%s to=%s",
+	model_emit(m, MODEL_EVENT_BACKEND_HEALTH, "", b->name, now, "from=%s to=%s",
 	     model_admin_health_names[b->admin_health], model_admin_health_names[health]);
 	b->admin_health = health;
 	m->healths[backend].override = overrides[health];
-	force_pools_of(m, backend);
+	model_force_pools(m, backend);
 }
 
 void model_freeze(struct model *m, bool frozen, struct mono_ns now)
@@ -227,10 +244,10 @@ void model_announce(const struct model *m, const struct model *former, struct mo
 		uint32_t was = former ? model_find_backend_id(former, b->id) : UINT32_MAX;
 
 		if (b->leaving && (was == UINT32_MAX || !former->backends[was].leaving))
-			emit(m, MODEL_EVENT_BACKEND_LEAVING, "", b->name, now, "after_s=%.1f",
+			model_emit(m, MODEL_EVENT_BACKEND_LEAVING, "", b->name, now, "after_s=%.1f",
 			     mono_seconds_between(now, b->leave_at));
 		else if (!b->leaving && was == UINT32_MAX && former)
-			emit(m, MODEL_EVENT_BACKEND_ADDED, "", b->name, now, "region=%s",
+			model_emit(m, MODEL_EVENT_BACKEND_ADDED, "", b->name, now, "region=%s",
 			     m->regions[b->region].full_name);
 	}
 }
@@ -239,7 +256,7 @@ void model_forget(struct model *m, uint32_t backend, struct mono_ns now)
 {
 	uint32_t last = m->backend_count - 1;
 
-	emit(m, MODEL_EVENT_BACKEND_GONE, "", m->backends[backend].name, now, "id=%u",
+	model_emit(m, MODEL_EVENT_BACKEND_GONE, "", m->backends[backend].name, now, "id=%u",
 	     m->backends[backend].id);
 	model_index_set_id(m->index, m->backends[backend].id, UINT32_MAX);
 	if (backend != last) {
@@ -279,12 +296,12 @@ static void take_health(struct model *m, uint32_t i, struct mono_ns now)
 	b->health = health_value(h);
 	b->known = h->phase != HEALTH_UNKNOWN;
 	if (down != b->hard_down)
-		emit(m, down ? MODEL_EVENT_BACKEND_DOWN : MODEL_EVENT_BACKEND_UP, "", b->name, now,
+		model_emit(m, down ? MODEL_EVENT_BACKEND_DOWN : MODEL_EVENT_BACKEND_UP, "", b->name, now,
 		     "region=%s", m->regions[b->region].full_name);
 	b->hard_down = down;
 	if (b->nexthop == MODEL_NEXTHOP_PENDING &&
 	    mono_seconds_between(b->nexthop_since, now) > NEXTHOP_PENDING_S) {
-		emit(m, MODEL_EVENT_NEXTHOP, "", b->name, now, "from=pending to=failed");
+		model_emit(m, MODEL_EVENT_NEXTHOP, "", b->name, now, "from=pending to=failed");
 		b->nexthop = MODEL_NEXTHOP_FAILED;
 		b->nexthop_since = now;
 	}
@@ -303,7 +320,7 @@ static void watch_probes(struct model *m, struct mono_ns now)
 	for (uint32_t i = 0; i < n; i++)
 		m->healths[i].doubt = doubted ? fmax(m->doubt, HEALTH_DOUBTED) : m->doubt;
 	if (doubted != m->doubted)
-		emit(m, doubted ? MODEL_EVENT_PROBES_DOUBTED : MODEL_EVENT_PROBES_TRUSTED, "", "", now,
+		model_emit(m, doubted ? MODEL_EVENT_PROBES_DOUBTED : MODEL_EVENT_PROBES_TRUSTED, "", "", now,
 		     "silent=%.2f backends=%u", m->doubt, n);
 	m->doubted = doubted;
 }
@@ -382,7 +399,7 @@ static void take_groups(struct model *m, struct model_pool *pool, struct mono_ns
 		group->limited_by = r->limited_by;
 		level = level_of(group);
 		if (level != group->level && group->member_count)
-			emit(m, MODEL_EVENT_GROUP, pool->name,
+			model_emit(m, MODEL_EVENT_GROUP, pool->name,
 			     m->regions[group->region].full_name, now,
 			     "from=%s to=%s availability=%.3f share=%.4f",
 			     model_level_names[group->level], model_level_names[level],
@@ -410,11 +427,11 @@ static void take_flags(struct model *m, struct model_pool *pool, bool any, struc
 	bool panic = weight_in_panic(pool->weights);
 
 	if (pool->empty == any)
-		emit(m, any ? MODEL_EVENT_POOL_FILLED : MODEL_EVENT_POOL_EMPTY, pool->name, "", now,
+		model_emit(m, any ? MODEL_EVENT_POOL_FILLED : MODEL_EVENT_POOL_EMPTY, pool->name, "", now,
 		     "backends=%u", pool->member_count);
 	pool->empty = !any;
 	if (pool->panic != panic)
-		emit(m, panic ? MODEL_EVENT_POOL_PANIC : MODEL_EVENT_POOL_CALM, pool->name, "", now,
+		model_emit(m, panic ? MODEL_EVENT_POOL_PANIC : MODEL_EVENT_POOL_CALM, pool->name, "", now,
 		     "backends=%u", pool->member_count);
 	pool->panic = panic;
 }
@@ -517,7 +534,7 @@ static uint32_t make_table(struct model *m, struct model_pool *pool, struct mono
 		return 0;
 	pool->moved += moved;
 	pool->generation++;
-	emit(m, MODEL_EVENT_TABLE, pool->name, "", now, "moved=%u slots=%u digest=%016llx", moved,
+	model_emit(m, MODEL_EVENT_TABLE, pool->name, "", now, "moved=%u slots=%u digest=%016llx", moved,
 	     pool->slot_count, (unsigned long long)pool->digest);
 	return moved;
 }

@@ -22,6 +22,7 @@
 #include "controller/err.h"
 #include "controller/health.h"
 #include "controller/mono.h"
+#include "controller/report.h"
 #include "controller/weight.h"
 #include "maps/backend.h"
 #include "maps/service.h"
@@ -88,7 +89,11 @@ struct model_backend {
 	double capacity;	/* > 0 */
 	double config_weight;	/* [0,1] */
 	double admin_weight;	/* [0,1], times config_weight; 1: not set */
-	enum backend_state state; /* READY, DRAIN or MAINT: by operator, or DRAIN because it leaves */
+	enum backend_state state; /* READY, DRAIN or MAINT: the stricter of an operator's and its agent's; DRAIN if it leaves */
+	enum backend_state admin_state; /* the operator's */
+	struct report told;	/* what its agent said; of each kind the last */
+	struct mono_ns told_at; /* 0: nothing yet */
+	bool reporting;		/* the last question was answered */
 	enum model_admin_health admin_health;
 	enum model_nexthop nexthop;
 	struct mono_ns nexthop_since;
@@ -189,6 +194,7 @@ enum model_event_kind {
 	MODEL_EVENT_BACKEND_ADDED,
 	MODEL_EVENT_BACKEND_LEAVING,
 	MODEL_EVENT_BACKEND_GONE,
+	MODEL_EVENT_BACKEND_REPORT, /* its agent speaks again or no more, or says another state */
 	MODEL_EVENT_NEXTHOP,
 	MODEL_EVENT_GROUP, /* another level */
 	MODEL_EVENT_POOL_EMPTY,
@@ -265,6 +271,20 @@ void model_probe_result(struct model *model, uint32_t backend, enum probe_outcom
 /* In the last `dt_s` > 0 seconds it had `total` handshakes that count, and is taken to have completed `ratio` of them. */
 void model_inband(struct model *model, uint32_t backend, double ratio, double total, double dt_s);
 void model_nexthop_result(struct model *model, uint32_t backend, bool resolved, struct mono_ns now);
+
+/*
+ * model_report.c: what a backend's agent says, as HAProxy takes it: what is not said stays as it was. A load, and how many
+ * sandboxes run or wait, is forgotten after MODEL_REPORT_STALE intervals without a report; a state is not. That there is no
+ * report (`why` says it in a sentence) is no failure of the backend. True: its state is another one, worth saving.
+ */
+#define MODEL_REPORT_STALE 10
+bool model_report(struct model *model, uint32_t backend, const struct report *report,
+		  struct mono_ns now);
+void model_no_report(struct model *model, uint32_t backend, const struct err *why,
+		     struct mono_ns now);
+/* As from the state file; before the first tick. */
+void model_told(struct model *model, uint32_t backend, enum report_admin admin, bool down,
+		struct mono_ns now);
 
 /* An operator's wishes; they take effect at the next tick, past smoothing and publish thresholds. */
 void model_backend_set_state(struct model *model, uint32_t backend, enum backend_state state,

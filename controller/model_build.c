@@ -178,7 +178,7 @@ static int build_backends(struct build *b)
 		to->capacity = c->capacity;
 		to->config_weight = c->weight;
 		to->admin_weight = 1;
-		to->state = BACKEND_STATE_READY;
+		to->state = to->admin_state = BACKEND_STATE_READY;
 		to->nexthop_since = b->now;
 		health_init(&m->healths[i], name_hash(to->name), probed(m, c->region));
 		to->health = health_value(&m->healths[i]);
@@ -220,7 +220,7 @@ static struct model_backend *add_leaving(struct build *b, uint16_t id, const cha
 	to->address = *address;
 	to->capacity = 1;
 	to->admin_weight = 1;
-	to->state = BACKEND_STATE_DRAIN;
+	to->state = to->admin_state = BACKEND_STATE_DRAIN;
 	to->nexthop = MODEL_NEXTHOP_RESOLVED;
 	to->nexthop_since = b->now;
 	to->leaving = true;
@@ -229,6 +229,24 @@ static struct model_backend *add_leaving(struct build *b, uint16_t id, const cha
 	to->health = 1;
 	give_id(m, i, id);
 	return to;
+}
+
+/* Where nobody asks any more, nothing of what was told counts. */
+static void carry_report(struct build *b, const struct model_backend *old, uint32_t to)
+{
+	struct model_backend *new = &b->m->backends[to];
+	struct health *h = &b->m->healths[to];
+
+	if (b->m->health_configs[new->region]->report.type == CONFIG_REPORT_NONE) {
+		h->load_term = 1;
+		health_tell(h, &b->m->health_params[new->region], false);
+		return;
+	}
+	new->told = old->told;
+	new->told_at = old->told_at;
+	new->reporting = old->reporting;
+	if (old->state > new->state)
+		new->state = old->state;
 }
 
 static void carry_backend(struct build *b, uint32_t from, uint32_t to)
@@ -243,14 +261,16 @@ static void carry_backend(struct build *b, uint32_t from, uint32_t to)
 	new->nexthop_since = old->nexthop_since;
 	if (old->leaving)
 		return; /* it comes back as new: nobody watched it meanwhile */
-	new->state = old->state;
+	new->state = new->admin_state = old->admin_state;
 	new->admin_health = old->admin_health;
-	if (probed(b->m, new->region) || h->phase == HEALTH_KNOWN)
+	if (probed(b->m, new->region) || h->phase == HEALTH_KNOWN || h->told_down)
 		b->m->healths[to] = *h;
+	b->m->healths[to].probed = probed(b->m, new->region);
 	b->m->healths[to].override = h->override;
 	new->health = old->health;
 	new->hard_down = old->hard_down;
 	new->known = old->known;
+	carry_report(b, old, to);
 }
 
 static void adopt_from_model(struct build *b)

@@ -118,6 +118,37 @@ static void put_handshakes(const struct show *show, const struct model_backend *
 	set(to, "handshakes", shown);
 }
 
+static void put_report(const struct model_backend *b, json_t *to)
+{
+	const struct report *r = &b->told;
+	json_t *told;
+
+	if (!b->told_at.v && !b->told.admin && !b->told.status)
+		return;
+	told = json_pack("{sb}", "answers", b->reporting);
+	if (b->told_at.v)
+		set(told, "age_s", json_real(mono_seconds_between(b->told_at, mono_now())));
+	if (r->admin)
+		set(told, "state", json_string(report_admin_names[r->admin]));
+	if (r->status)
+		set(told, "status", json_string(report_status_names[r->status]));
+	if (r->has_weight)
+		set(told, "weight", json_real(r->weight));
+	if (r->has_load)
+		set(told, "load", json_real(r->load));
+	if (r->has_sandboxes)
+		set(told, "sandboxes", number(r->sandboxes));
+	if (r->has_capacity)
+		set(told, "capacity", number(r->capacity));
+	if (r->has_warm)
+		set(told, "warm", number(r->warm));
+	if (r->has_maxconn)
+		set(told, "maxconn", number(r->maxconn));
+	if (r->reason[0])
+		set(told, "reason", json_string(r->reason));
+	set(to, "report", told);
+}
+
 json_t *show_backend(const struct show *show, uint32_t backend)
 {
 	const struct model *m = show->model;
@@ -134,12 +165,14 @@ json_t *show_backend(const struct show *show, uint32_t backend)
 	set(to, "address", json_string(address_format(&b->address, address)));
 	set(to, "capacity", json_real(b->capacity));
 	set(to, "state", json_string(model_state_names[b->state]));
+	set(to, "admin_state", json_string(model_state_names[b->admin_state]));
 	set(to, "health", json_real(b->health));
 	set(to, "phase", json_string(health_phase_name(m->healths[backend].phase)));
 	set(to, "admin_health", json_string(model_admin_health_names[b->admin_health]));
 	set(to, "admin_weight", json_real(b->admin_weight));
 	set(to, "config_weight", json_real(b->config_weight));
 	put_places(show, backend, to);
+	put_report(b, to);
 	set(to, "nexthop", json_string(model_nexthop_names[b->nexthop]));
 	set(to, "leaving", json_boolean(b->leaving));
 	put_backend_stats(show, b->id, to);

@@ -197,8 +197,13 @@ static int put_backend(json_t *backends, const struct model_backend *b)
 {
 	json_t *entry = json_pack("{}");
 
-	if (b->state != BACKEND_STATE_READY)
-		json_object_set_new(entry, "state", json_string(model_state_names[b->state]));
+	if (b->admin_state != BACKEND_STATE_READY)
+		json_object_set_new(entry, "state",
+				    json_string(model_state_names[b->admin_state]));
+	if (b->told.admin > REPORT_ADMIN_READY)
+		json_object_set_new(entry, "told", json_string(report_admin_names[b->told.admin]));
+	if (b->told.status == REPORT_STATUS_DOWN)
+		json_object_set_new(entry, "told_down", json_true());
 	if (b->admin_weight != 1)
 		json_object_set_new(entry, "weight", json_real(b->admin_weight));
 	if (b->admin_health != MODEL_ADMIN_HEALTH_AUTO)
@@ -244,7 +249,7 @@ void state_take_model(const json_t *state, struct model *m, struct mono_ns now)
 	json_object_foreach((json_t *)backends, name, entry) {
 		uint32_t i = model_find_backend(m, name);
 		json_t *weight = json_object_get(entry, "weight");
-		int s, h;
+		int s, h, told;
 
 		if (i == UINT32_MAX)
 			continue;
@@ -257,6 +262,10 @@ void state_take_model(const json_t *state, struct model *m, struct mono_ns now)
 		if (json_is_number(weight) &&
 		    model_backend_set_weight(m, i, json_number_value(weight), now, NULL))
 			continue;
+		told = word_of(json_object_get(entry, "told"), report_admin_names,
+			       REPORT_ADMIN__COUNT);
+		model_told(m, i, told > 0 ? (enum report_admin)told : REPORT_ADMIN_UNSAID,
+			   json_is_true(json_object_get(entry, "told_down")), now);
 		if (h >= 0)
 			model_backend_set_health(m, i, (enum model_admin_health)h, now);
 	}

@@ -151,6 +151,38 @@ static void backend_handshakes(struct cli *cli, const json_t *handshakes)
 		   units_duration(field_number(handshakes, "p99_ms") / 1000, d));
 }
 
+/* What its agent said; only what it did say. */
+static void backend_report(struct cli *cli, const json_t *report)
+{
+	static const struct {
+		const char *key, *word;
+		char *(*format)(double, char *);
+	} parts[] = {
+		{"weight", "weight", units_percent},	  {"load", "load", units_percent},
+		{"sandboxes", "sandboxes", format_plain}, {"capacity", "room for", format_plain},
+		{"warm", "warm", format_plain},		  {"maxconn", "maxconn", format_plain},
+	};
+	const char *state = json_string_value(json_object_get(report, "state"));
+	const char *status = json_string_value(json_object_get(report, "status"));
+	const char *reason = json_string_value(json_object_get(report, "reason"));
+	char age[UNITS_TEXT_MAX], text[512] = "";
+	size_t at = 0;
+
+	if (!report)
+		return;
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		char value[UNITS_TEXT_MAX];
+
+		if (json_object_get(report, parts[i].key))
+			at += (size_t)snprintf(text + at, sizeof(text) - at, ", %s %s", parts[i].word,
+					       field_units(report, parts[i].key, parts[i].format, value));
+	}
+	print_line(cli, "its report", field_true(report, "answers") ? TONE_PLAIN : TONE_WARN,
+		   "%s%s%s%s%s%s, %s old%s", state ?: "no state", status ? " " : "", status ?: "", text,
+		   reason ? ": " : "", reason ?: "", field_units(report, "age_s", units_duration, age),
+		   field_true(report, "answers") ? "" : ", and it does not answer");
+}
+
 static void backend_page(struct cli *cli, const json_t *backend)
 {
 	char a[UNITS_TEXT_MAX], b[UNITS_TEXT_MAX], c[UNITS_TEXT_MAX], d[UNITS_TEXT_MAX], place[PRINT_PLACE_MAX];
@@ -168,6 +200,7 @@ static void backend_page(struct cli *cli, const json_t *backend)
 		   field_units(backend, "health", units_percent, a), field_text(backend, "phase"),
 		   strcmp(forced, "auto") == 0 || strcmp(forced, "-") == 0 ? "" : ", forced by operator: ",
 		   strcmp(forced, "auto") == 0 || strcmp(forced, "-") == 0 ? "" : forced);
+	backend_report(cli, json_object_get(backend, "report"));
 	print_line(cli, "next hop", strcmp(nexthop, "resolved") == 0 ? TONE_PLAIN : TONE_WARN, "%s", nexthop);
 	print_line(cli, "capacity", TONE_PLAIN, "%s",
 		   field_units(backend, "capacity", format_plain, a));

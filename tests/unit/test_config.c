@@ -217,6 +217,7 @@ static void test_least_file(void **state)
 	assert_int_equal(config->edge.backends, 16384);
 	assert_int_equal(config->edge.slots, 131072);
 	assert_int_equal(config->health.probe.type, CONFIG_PROBE_NONE);
+	assert_int_equal(config->health.report.type, CONFIG_REPORT_NONE);
 	assert_int_equal(config->health.probe.port, 0);
 	assert_string_equal(config->health.probe.path, "/");
 	assert_double(config->health.down_s, 2.8);
@@ -244,13 +245,14 @@ static void test_pool_over_defaults(void **state)
 		     "  up: 20s\n"
 		     "  smoothing: {alpha: 0.3, interval: 1s}\n"
 		     "  probe: {type: http, port: 80, path: /ok, host: ebb.example, interval: 2s}\n"
+		     "  report: {type: agent, port: 90, send: load}\n"
 		     "pools:\n"
 		     "- {name: a, tiers: []}\n"
 		     "- name: b\n"
 		     "  tiers: []\n"
 		     "  track: always\n"
 		     "  settle: never\n"
-		     "  health: {down: 1s, good: 90%, probe: {port: 81, timeout: 1s}}\n"
+		     "  health: {down: 1s, good: 90%, probe: {port: 81, timeout: 1s}, report: {type: json, path: /load, interval: 5s}}\n"
 		     "- {name: c, tiers: [], settle: 90s, health: {probe: {type: none}}}\n");
 	const struct config_health *a = &config->pools[0].health, *b = &config->pools[1].health;
 
@@ -266,6 +268,13 @@ static void test_pool_over_defaults(void **state)
 	assert_string_equal(b->probe.host, "ebb.example");
 	assert_double(b->probe.interval_s, 2);
 	assert_double(b->probe.timeout_s, 1);
+	assert_int_equal(a->report.type, CONFIG_REPORT_AGENT);
+	assert_string_equal(a->report.send, "load\n");
+	assert_int_equal(b->report.type, CONFIG_REPORT_JSON);
+	assert_int_equal(b->report.port, 90);
+	assert_string_equal(b->report.path, "/load");
+	assert_double(b->report.interval_s, 5);
+	assert_double(b->report.timeout_s, 1);
 	assert_true(config->pools[1].has_track);
 	assert_int_equal(config->pools[1].track, TRACK_ALWAYS);
 	assert_true(isinf(config->pools[1].settle_s));

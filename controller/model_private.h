@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef EBB_MODEL_PRIVATE_H
+#define EBB_MODEL_PRIVATE_H
+/* model_private: what the files of the model share. */
+#include "controller/model.h"
+
+/* `pool` and `subject` may be empty; the text is logfmt. */
+__attribute__((format(printf, 6, 7))) void
+model_emit(const struct model *model, enum model_event_kind kind, const char *pool,
+	   const char *subject, struct mono_ns at, const char *fmt, ...);
+/* The tables of all pools that hold the backend are made anew at the next tick. */
+void model_force_pools(struct model *model, uint32_t backend);
+/* Puts in force what operator and agent wish together. `by`: who changed his mind. */
+void model_judge_state(struct model *model, uint32_t backend, const char *by, struct mono_ns now);
+
+#endif
