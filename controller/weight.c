@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "controller/weight_rules.h"
 
@@ -66,6 +67,26 @@ int weight_state_new(uint32_t group_count, uint32_t backend_count, struct weight
 		weight_state_free(s);
 		return -ENOMEM;
 	}
+	*ret_state = s;
+	return 0;
+}
+
+int weight_state_copy(const struct weight_state *from, struct weight_state **ret_state)
+{
+	struct weight_state *s;
+	int e = weight_state_new(from->group_count, from->backend_count, &s);
+
+	if (e)
+		return e;
+	memcpy(s->groups, from->groups, from->group_count * sizeof(*s->groups));
+	memcpy(s->backends, from->backends, from->backend_count * sizeof(*s->backends));
+	s->phase = from->phase;
+	s->refill_s = from->refill_s;
+	s->panic = from->panic;
+	s->panic_s = from->panic_s;
+	s->changed_s = from->changed_s;
+	s->clear_s = from->clear_s;
+	s->snapshot_s = from->snapshot_s;
 	*ret_state = s;
 	return 0;
 }

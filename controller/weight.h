@@ -111,6 +111,8 @@ struct weight_params weight_params_default(void);
 EBB_MUST_CHECK int weight_state_new(uint32_t group_count, uint32_t backend_count,
 				    struct weight_state **ret_state);
 void weight_state_free(struct weight_state *state);
+/* All that it remembers, for a pool of the same groups and backends. */
+EBB_MUST_CHECK int weight_state_copy(const struct weight_state *from, struct weight_state **ret_state);
 /* Where shares were before a restart, so that slew goes on from there. */
 void weight_state_adopt(struct weight_state *state, const double *group_shares,
 			uint32_t group_count);

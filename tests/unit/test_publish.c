@@ -614,6 +614,39 @@ static void what_if_changes_nothing(void **state)
 	assert_int_equal(life.model->backends[0].admin_health, MODEL_ADMIN_HEALTH_AUTO);
 }
 
+/* Holds, slew and tables go on over a reload as if there had been none. */
+static void a_reload_goes_on(void **state)
+{
+	double with[80], without[80];
+
+	for (int reloads = 0; reloads < 2; reloads++) {
+		double *shares = reloads ? with : without;
+
+		load(shape((struct shape){.backends = 8}));
+		ticks(2);
+		for (int step = 0; step < 80; step++) {
+			for (uint32_t i = 0; i < 4; i++)
+				model_probe_result(life.model, i, step < 20 ? PROBE_BAD_STATUS : PROBE_OK,
+						   0.001, life.now);
+			if (reloads && step % 7 == 3)
+				load(shape((struct shape){.backends = 8, .other_service = step % 2}));
+			else
+				tick();
+			ticks(0.5);
+			shares[step] = pool()->groups[0].share;
+			check_tables();
+		}
+		die();
+		plain_free();
+		plain_new();
+		life.now = (struct mono_ns){1000000000};
+	}
+	for (int step = 0; step < 80; step++)
+		assert_true(fabs(with[step] - without[step]) < 0.002);
+	assert_true(without[30] < 0.45); /* something happened */
+	load(shape((struct shape){.backends = 8}));
+}
+
 /* Probes, wishes, reloads and deaths in any order: the tables are right after each step. */
 static void any_history(void **state)
 {
@@ -740,6 +773,7 @@ int main(void)
 		TEST(an_empty_pool_drops),
 		TEST(services_flip_only_when_they_differ),
 		TEST(what_if_changes_nothing),
+		TEST(a_reload_goes_on),
 		TEST(any_history),
 		TEST(who_had_all_flows_is_found),
 	};

@@ -546,6 +546,40 @@ static void the_same_bits_everywhere(void **state)
 	slots_free(table);
 }
 
+/* A table with another's home is the same table, whatever the other was doing. */
+static void like_another(void **state)
+{
+	struct random r = random_start("like_another");
+
+	for (int round = 0; round < 20; round++) {
+		uint32_t n = 1 + random_below(&r, 40), slot_count = n + random_below(&r, 2000);
+		struct slots *old, *raced, *copied;
+
+		pool_random(&r, n, 2);
+		old = table_new(n, slot_count);
+		weights_random(&r, n);
+		assert_int_equal(slots_set_weights(old, weights), 0);
+		if (round % 3 == 2)
+			backends[random_below(&r, n)].capacity *= 2; /* no more of use */
+		raced = table_new(n, slot_count);
+		assert_int_equal(slots_new_like(backends, n, slot_count, old, &copied), 0);
+		assert_int_equal(slots_alike(old, copied), round % 3 != 2);
+		for (int step = 0; step < 3; step++) {
+			assert_memory_equal(slots_primary(raced), slots_primary(copied),
+					    slot_count * sizeof(uint16_t));
+			assert_memory_equal(slots_home(raced), slots_home(copied),
+					    slot_count * sizeof(uint16_t));
+			assert_true(slots_digest(raced) == slots_digest(copied));
+			weights_random(&r, n);
+			assert_int_equal(slots_set_weights(raced, weights), 0);
+			assert_int_equal(slots_set_weights(copied, weights), 0);
+		}
+		slots_free(old);
+		slots_free(raced);
+		slots_free(copied);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -561,6 +595,7 @@ int main(void)
 		cmocka_unit_test(no_home_at_all),
 		cmocka_unit_test(bad_input_is_refused),
 		cmocka_unit_test(the_same_bits_everywhere),
+		cmocka_unit_test(like_another),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
