@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * flood: TCP segments from random sources to one address and port, as fast as asked.
+ * flood: packets from random sources to one address and port, as fast as asked.
  *
- *   flood [-a] [-r RATE] [-s SEED] COUNT INTERFACE GATEWAY_MAC ADDRESS PORT
+ *   flood [-a | -u] [-r RATE] [-s SEED] COUNT INTERFACE GATEWAY_MAC ADDRESS PORT
  *
- * SYNs, or with -a bare ACKs. IPv4 sources are drawn from 198.18.0.0/15 (RFC 2544), IPv6 ones from
+ * SYNs, with -a bare ACKs, with -u empty datagrams. IPv4 sources are drawn from 198.18.0.0/15 (RFC 2544), IPv6 ones from
  * 2001:2::/48 (RFC 5180), any source port; checksums are right. Through a packet socket, past the
  * own stack. Prints how many were sent and in how many seconds, as JSON.
  */
@@ -17,6 +17,7 @@
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -29,11 +30,18 @@
 
 #define BATCH 64
 
+enum kind {
+	KIND_SYN,
+	KIND_ACK,
+	KIND_DATAGRAM,
+};
+
 struct frame {
 	struct ether_header ethernet;
 	struct iphdr ipv4;
 	struct ip6_hdr ipv6;
 	struct tcphdr tcp;
+	struct udphdr udp;
 	struct iovec parts[3]; /* what of it is sent */
 };
 
@@ -83,54 +91,85 @@ static void fill_tcp(struct tcphdr *tcp, bool ack, in_port_t port_be, uint32_t p
 	tcp->check = fold(sum_words(tcp, sizeof(*tcp), pseudo));
 }
 
-static void fill_ipv4(struct frame *frame, const struct sockaddr_in *to, bool ack)
+static void fill_udp(struct udphdr *udp, in_port_t port_be, uint32_t pseudo)
+{
+	*udp = (struct udphdr){
+		.source = htons((uint16_t)(1024 + draw() % 64512)),
+		.dest = port_be,
+		.len = htons(sizeof(*udp)),
+	};
+	udp->check = fold(sum_words(udp, sizeof(*udp), pseudo));
+	if (!udp->check)
+		udp->check = 0xffff;
+}
+
+static size_t length_of(enum kind kind)
+{
+	return kind == KIND_DATAGRAM ? sizeof(struct udphdr) : sizeof(struct tcphdr);
+}
+
+static uint8_t protocol_of(enum kind kind)
+{
+	return kind == KIND_DATAGRAM ? IPPROTO_UDP : IPPROTO_TCP;
+}
+
+/* `addresses`: the sum of both. */
+static void fill_transport(struct frame *frame, enum kind kind, in_port_t port_be, uint32_t addresses)
+{
+	uint32_t pseudo = addresses + htons(protocol_of(kind)) + htons((uint16_t)length_of(kind));
+
+	if (kind == KIND_DATAGRAM) {
+		fill_udp(&frame->udp, port_be, pseudo);
+		frame->parts[2] = (struct iovec){&frame->udp, sizeof(frame->udp)};
+	} else {
+		fill_tcp(&frame->tcp, kind == KIND_ACK, port_be, pseudo);
+		frame->parts[2] = (struct iovec){&frame->tcp, sizeof(frame->tcp)};
+	}
+}
+
+static void fill_ipv4(struct frame *frame, const struct sockaddr_in *to, enum kind kind)
 {
 	struct iphdr *ip = &frame->ipv4;
-	uint32_t pseudo;
 
 	*ip = (struct iphdr){
 		.version = 4,
 		.ihl = 5,
-		.tot_len = htons(sizeof(*ip) + sizeof(struct tcphdr)),
+		.tot_len = htons((uint16_t)(sizeof(*ip) + length_of(kind))),
 		.ttl = 64,
-		.protocol = IPPROTO_TCP,
+		.protocol = protocol_of(kind),
 		.saddr = htonl(0xc6120000 | (uint32_t)(draw() % 0x1fffe + 1)),
 		.daddr = to->sin_addr.s_addr,
 	};
 	ip->check = fold(sum_words(ip, sizeof(*ip), 0));
-	pseudo = sum_words(&ip->saddr, 8, htons(IPPROTO_TCP) + htons(sizeof(struct tcphdr)));
-	fill_tcp(&frame->tcp, ack, to->sin_port, pseudo);
+	fill_transport(frame, kind, to->sin_port, sum_words(&ip->saddr, 8, 0));
 	frame->parts[1] = (struct iovec){ip, sizeof(*ip)};
 }
 
-static void fill_ipv6(struct frame *frame, const struct sockaddr_in6 *to, bool ack)
+static void fill_ipv6(struct frame *frame, const struct sockaddr_in6 *to, enum kind kind)
 {
 	static const uint8_t from[6] = {0x20, 0x01, 0x00, 0x02, 0x00, 0x00};
 	struct ip6_hdr *ip = &frame->ipv6;
 	uint64_t host = draw();
-	uint32_t pseudo;
 
 	memset(ip, 0, sizeof(*ip));
 	ip->ip6_vfc = 0x60;
-	ip->ip6_plen = htons(sizeof(struct tcphdr));
-	ip->ip6_nxt = IPPROTO_TCP;
+	ip->ip6_plen = htons((uint16_t)length_of(kind));
+	ip->ip6_nxt = protocol_of(kind);
 	ip->ip6_hlim = 64;
 	memcpy(&ip->ip6_src, from, sizeof(from));
 	memcpy((uint8_t *)&ip->ip6_src + 8, &host, sizeof(host));
 	ip->ip6_dst = to->sin6_addr;
-	pseudo = sum_words(&ip->ip6_src, 32, htons(IPPROTO_TCP) + htons(sizeof(struct tcphdr)));
-	fill_tcp(&frame->tcp, ack, to->sin6_port, pseudo);
+	fill_transport(frame, kind, to->sin6_port, sum_words(&ip->ip6_src, 32, 0));
 	frame->parts[1] = (struct iovec){ip, sizeof(*ip)};
 }
 
-static void fill(struct frame *frame, const struct sockaddr_storage *to, bool ack)
+static void fill(struct frame *frame, const struct sockaddr_storage *to, enum kind kind)
 {
 	if (to->ss_family == AF_INET)
-		fill_ipv4(frame, (const void *)to, ack);
+		fill_ipv4(frame, (const void *)to, kind);
 	else
-		fill_ipv6(frame, (const void *)to, ack);
+		fill_ipv6(frame, (const void *)to, kind);
 	frame->parts[0] = (struct iovec){&frame->ethernet, sizeof(frame->ethernet)};
-	frame->parts[2] = (struct iovec){&frame->tcp, sizeof(frame->tcp)};
 }
 
 static int open_interface(const char *name)
@@ -153,7 +192,7 @@ static int parse_mac(const char *text, uint8_t ret_mac[6])
 }
 
 /* Returns how many were sent. What the interface has no room for is tried again. */
-static uint64_t send_all(int fd, struct frame *frames, const struct sockaddr_storage *to, bool ack,
+static uint64_t send_all(int fd, struct frame *frames, const struct sockaddr_storage *to, enum kind kind,
 			 uint64_t count, double rate)
 {
 	double begin = tool_now_s(CLOCK_MONOTONIC);
@@ -169,7 +208,7 @@ static uint64_t send_all(int fd, struct frame *frames, const struct sockaddr_sto
 			continue;
 		}
 		for (unsigned i = 0; i < batch; i++) {
-			fill(&frames[i], to, ack);
+			fill(&frames[i], to, kind);
 			messages[i].msg_hdr.msg_iov = frames[i].parts;
 			messages[i].msg_hdr.msg_iovlen = 3;
 		}
@@ -186,16 +225,19 @@ int main(int argc, char **argv)
 {
 	static struct frame frames[BATCH];
 	struct sockaddr_storage to;
-	bool ack = false;
+	enum kind kind = KIND_SYN;
 	double rate = 0, begin;
 	uint64_t sent = 0, count = 0;
 	uint8_t mac[6];
 	int option, fd = -1;
 
-	while ((option = getopt(argc, argv, "ar:s:")) != -1) {
+	while ((option = getopt(argc, argv, "aur:s:")) != -1) {
 		switch (option) {
 		case 'a':
-			ack = true;
+			kind = KIND_ACK;
+			break;
+		case 'u':
+			kind = KIND_DATAGRAM;
 			break;
 		case 'r':
 			rate = strtod(optarg, NULL);
@@ -210,8 +252,8 @@ int main(int argc, char **argv)
 	}
 	if (argc - optind != 5 || parse_mac(argv[optind + 2], mac) ||
 	    !tool_parse_address(argv[optind + 3], argv[optind + 4], &to)) {
-		fprintf(stderr, "usage: flood [-a] [-r RATE] [-s SEED] COUNT INTERFACE GATEWAY_MAC "
-				"ADDRESS PORT\n");
+		fprintf(stderr, "usage: flood [-a | -u] [-r RATE] [-s SEED] COUNT INTERFACE "
+				"GATEWAY_MAC ADDRESS PORT\n");
 		return 2;
 	}
 	count = strtoull(argv[optind], NULL, 0);
@@ -227,7 +269,7 @@ int main(int argc, char **argv)
 			htons(to.ss_family == AF_INET ? ETHERTYPE_IP : ETHERTYPE_IPV6);
 	}
 	begin = tool_now_s(CLOCK_MONOTONIC);
-	sent = send_all(fd, frames, &to, ack, count, rate);
+	sent = send_all(fd, frames, &to, kind, count, rate);
 	printf("{\"sent\": %lu, \"seconds\": %.2f}\n", sent, tool_now_s(CLOCK_MONOTONIC) - begin);
 	return sent == count ? 0 : 1;
 }
