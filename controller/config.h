@@ -17,6 +17,7 @@
 
 #include "controller/address.h"
 #include "controller/err.h"
+#include "controller/latency.h"
 #include "maps/service.h"
 #include "maps/types.h"
 
@@ -99,6 +100,9 @@ struct config_health {
 	double return_floor;	 /* 0.10: a returning backend starts here */
 	double return_jitter_s;	 /* 2: returns are spread over this */
 	double flap_penalty, flap_half_life_s, flap_hold, flap_free; /* 1000, 30 s, 2000, 750 */
+	struct latency_params latency; /* 50 ms, 250 ms, 1 h */
+	double trial;		 /* 0.02: of what is not probed, so much is kept */
+	double handshake_rate;	 /* 20: so many a second count */
 	struct config_probe probe;
 	struct config_report report;
 };

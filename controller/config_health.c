@@ -28,6 +28,9 @@ static const struct config_health health_defaults = {
 	.flap_half_life_s = 30,
 	.flap_hold = 2000,
 	.flap_free = 750,
+	.latency = {.good_s = 0.05, .bad_s = 0.25, .usual_s = HOUR},
+	.trial = 0.02,
+	.handshake_rate = 20,
 	.probe = {
 		.type = CONFIG_PROBE_NONE,
 		.interval_s = 1,
@@ -95,6 +98,21 @@ static void apply_flap(struct config_context *ctx, const struct raw_flap *raw,
 	if (health->flap_free >= health->flap_hold)
 		config_fail(ctx, "`free` (%g) must be below `hold` (%g)", health->flap_free,
 			    health->flap_hold);
+	config_leave(ctx);
+}
+
+static void apply_latency(struct config_context *ctx, const struct raw_latency *raw,
+			  struct latency_params *latency)
+{
+	if (!raw)
+		return;
+	config_enter(ctx, "latency");
+	config_take_duration_or_never(ctx, "good", raw->good, 0.001, 1, &latency->good_s);
+	config_take_duration(ctx, "bad", raw->bad, 0.001, LATENCY_MOST_S, &latency->bad_s);
+	config_take_duration(ctx, "usual", raw->usual, 1, 30 * DAY, &latency->usual_s);
+	if (!isinf(latency->good_s) && latency->good_s >= latency->bad_s)
+		config_fail(ctx, "`good` (%s) must be below `bad` (%s)",
+			    scalar_print_duration(latency->good_s), scalar_print_duration(latency->bad_s));
 	config_leave(ctx);
 }
 
@@ -256,7 +274,10 @@ int config_apply_health(struct config_context *ctx, const struct raw_health *raw
 		config_fail_key(ctx, raw->bad ? "bad" : "good", "`bad` (%g) must be below `good` (%g)",
 				health->bad, health->good);
 	apply_smoothing(ctx, raw, health);
+	config_take_ratio(ctx, "trial", raw->trial, 0, 1, &health->trial);
+	config_take_number(ctx, "handshake_rate", raw->handshake_rate, 0.1, 1e6, &health->handshake_rate);
 	apply_flap(ctx, raw->flap, health);
+	apply_latency(ctx, raw->latency, &health->latency);
 	if (raw->probe) {
 		config_enter(ctx, "probe");
 		r = apply_probe(ctx, raw->probe, &health->probe);
@@ -298,6 +319,9 @@ bool config_health_equal(const struct config_health *a, const struct config_heal
 	       a->return_jitter_s == b->return_jitter_s &&
 	       a->flap_penalty == b->flap_penalty && a->flap_half_life_s == b->flap_half_life_s &&
 	       a->flap_hold == b->flap_hold && a->flap_free == b->flap_free &&
+	       a->latency.good_s == b->latency.good_s && a->latency.bad_s == b->latency.bad_s &&
+	       a->latency.usual_s == b->latency.usual_s && a->trial == b->trial &&
+	       a->handshake_rate == b->handshake_rate &&
 	       probe_equal(&a->probe, &b->probe) && report_equal(&a->report, &b->report);
 }
 

@@ -79,12 +79,21 @@ static const cyaml_schema_field_t flap_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t latency_fields[] = {
+	TEXT(OPTIONAL, raw_latency, good),
+	TEXT(OPTIONAL, raw_latency, bad),
+	TEXT(OPTIONAL, raw_latency, usual),
+	CYAML_FIELD_END,
+};
+
 #define HEALTH_FIELDS                                                                              \
 	TEXT(OPTIONAL, raw_health, observe), TEXT(OPTIONAL, raw_health, down),                     \
 		TEXT(OPTIONAL, raw_health, up), TEXT(OPTIONAL, raw_health, evidence),              \
 		TEXT(OPTIONAL, raw_health, bad), TEXT(OPTIONAL, raw_health, good),                 \
 		TEXT(OPTIONAL, raw_health, return_floor),                                          \
 		TEXT(OPTIONAL, raw_health, return_jitter),                                         \
+		TEXT(OPTIONAL, raw_health, trial), TEXT(OPTIONAL, raw_health, handshake_rate),     \
+		MAP(OPTIONAL, raw_health, latency, latency_fields),                                \
 		MAP(OPTIONAL, raw_health, smoothing, smoothing_fields),                            \
 		MAP(OPTIONAL, raw_health, flap, flap_fields),                                      \
 		MAP(OPTIONAL, raw_health, probe, probe_fields),                                    \

@@ -42,10 +42,15 @@ struct raw_flap {
 	char *penalty, *half_life, *hold, *free;
 };
 
+struct raw_latency {
+	char *good, *bad, *usual;
+};
+
 struct raw_health {
-	char *tick, *observe, *down, *up, *evidence, *bad, *good, *return_floor, *return_jitter;
+	char *tick, *observe, *down, *up, *evidence, *bad, *good, *return_floor, *return_jitter, *trial, *handshake_rate;
 	struct raw_smoothing *smoothing;
 	struct raw_flap *flap;
+	struct raw_latency *latency;
 	struct raw_probe *probe;
 	struct raw_report *report;
 };

@@ -143,6 +143,11 @@ void config_words_health(FILE *to, const struct config_health *a, const struct c
 	words_duration(to, "flap.half_life", a->flap_half_life_s, b->flap_half_life_s);
 	words_number(to, "flap.hold", a->flap_hold, b->flap_hold);
 	words_number(to, "flap.free", a->flap_free, b->flap_free);
+	words_duration(to, "latency.good", a->latency.good_s, b->latency.good_s);
+	words_duration(to, "latency.bad", a->latency.bad_s, b->latency.bad_s);
+	words_duration(to, "latency.usual", a->latency.usual_s, b->latency.usual_s);
+	words_ratio(to, "trial", a->trial, b->trial);
+	words_number(to, "handshake_rate", a->handshake_rate, b->handshake_rate);
 	words_probe(to, &a->probe, &b->probe);
 	words_report(to, &a->report, &b->report);
 }

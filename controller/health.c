@@ -60,6 +60,7 @@ struct health_params health_params_default(void)
 		.flap_hold = 2000,
 		.flap_free = 750,
 		.inband_rate_max = 20,
+		.latency = {.good_s = 0.05, .bad_s = 0.25, .usual_s = 3600},
 		.trial_floor = 0.02,
 	};
 }
@@ -95,6 +96,7 @@ void health_down(struct health *h, const struct health_params *p)
 	h->ok = h->total = h->inband_ok = h->inband_total = 0;
 	h->good_row = 0;
 	h->fail_points = 0;
+	latency_forget(&h->latency);
 }
 
 /* A part of the jitter that is the backend's own. */

@@ -24,6 +24,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "controller/latency.h"
+
 enum probe_outcome {
 	PROBE_OK,
 	PROBE_REFUSED,
@@ -64,6 +66,7 @@ struct health_params {
 	double flap_hold;        /* 2000: above, h is held at return_floor */
 	double flap_free;        /* 750: below, it is free again */
 	double inband_rate_max;  /* 20 a second: more in-band evidence than this counts as this */
+	struct latency_params latency;  /* 50 ms, 250 ms, 1 h */
 	double trial_floor; /* 0.02: h of what is not probed stays above, or it would never get the
 			     * traffic that can show that it healed */
 };
@@ -73,7 +76,8 @@ struct health {
 	double inband_ok, inband_total; /* of a probed backend: S and N of its handshakes alone */
 	double value;                   /* h; see health_value() */
 	double ratio, target;           /* r and u of the last tick, for `ebb explain` */
-	double load_term, latency_term; /* [0,1], 1 by default; set by whoever hears reports */
+	double load_term, latency_term; /* [0,1], 1 by default; set by whoever hears reports, and sees all backends */
+	struct latency latency;         /* of its probes */
 	double silent, asked; /* probes that got no answer at all, and all of them; decay as S and N */
 	double doubt; /* [0,1], 0 by default: so many probes stay without an answer everywhere alike. Set by
 		       * whoever sees all backends, see health_doubt() */

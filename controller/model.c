@@ -134,6 +134,8 @@ void model_probe_result(struct model *m, uint32_t backend, enum probe_outcome ou
 
 	if (b->leaving)
 		return;
+	if (outcome == PROBE_OK || outcome == PROBE_BAD_STATUS)
+		latency_answer(&m->healths[backend].latency, took_s);
 	health_probe(&m->healths[backend], &m->health_params[b->region], outcome);
 }
 
@@ -329,9 +331,33 @@ static void watch_probes(struct model *m, struct mono_ns now)
 	m->doubted = doubted;
 }
 
+static bool counts_for_latency(const struct health *h)
+{
+	return h->probed && (h->phase == HEALTH_KNOWN || h->phase == HEALTH_UNKNOWN);
+}
+
+/* So is slowness: what a backend is judged by is what it is slower than the others. */
+static void watch_latencies(struct model *m, double dt)
+{
+	struct latency_census census = {0};
+
+	for (uint32_t i = 0; i < m->config->backend_count; i++)
+		if (counts_for_latency(&m->healths[i]))
+			latency_count(&census, &m->healths[i].latency);
+	m->slowness_s = latency_shared(&census);
+	for (uint32_t i = 0; i < m->config->backend_count; i++) {
+		struct health *h = &m->healths[i];
+		const struct latency_params *p = &m->health_params[m->backends[i].region].latency;
+
+		latency_tick(&h->latency, p, dt);
+		h->latency_term = counts_for_latency(h) ? latency_term(&h->latency, p, m->slowness_s) : 1;
+	}
+}
+
 static void tick_healths(struct model *m, double dt, struct mono_ns now)
 {
 	watch_probes(m, now);
+	watch_latencies(m, dt);
 	for (uint32_t r = 0; r < m->region_count; r++) {
 		const struct model_region *region = &m->regions[r];
 		double median = region_median(m, region);
@@ -378,9 +404,9 @@ static int compute_weights(struct model *m, struct model_pool *pool, double dt)
 			      pool->results);
 }
 
-static enum model_level level_of(const struct model_group *group)
+static enum model_level level_of(const struct weight_params *p, const struct model_group *group)
 {
-	if (group->availability < (group->level == MODEL_LEVEL_DEAD ? 0.35 : 0.25))
+	if (group->availability < (group->level == MODEL_LEVEL_DEAD ? p->alive_above : p->dead_below))
 		return MODEL_LEVEL_DEAD;
 	return group->availability < (group->level == MODEL_LEVEL_WELL ? 0.95 : 1.0)
 		       ? MODEL_LEVEL_DEGRADED
@@ -401,7 +427,7 @@ static void take_groups(struct model *m, struct model_pool *pool, struct mono_ns
 		group->share = r->share;
 		group->headroom = r->headroom;
 		group->limited_by = r->limited_by;
-		level = level_of(group);
+		level = level_of(&pool->weight_params, group);
 		if (level != group->level && group->member_count)
 			model_emit(m, MODEL_EVENT_GROUP, pool->name,
 			     m->regions[group->region].full_name, now,

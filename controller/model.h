@@ -240,6 +240,7 @@ struct model {
 	uint32_t first_pool; /* the next tick begins with: tables are made in turn */
 	bool frozen; /* no table changes but hard-down ones */
 	double doubt; /* health_doubt() of all backends */
+	double slowness_s; /* how much slower than usual probes are of all backends alike */
 	bool doubted; /* it is, or lately was, so large that silence is not believed */
 	model_event_fn on_event; /* may be NULL */
 	void *event_ctx;

@@ -120,6 +120,9 @@ static struct health_params params_of(const struct config_health *c)
 	p.flap_half_life_s = c->flap_half_life_s;
 	p.flap_hold = c->flap_hold;
 	p.flap_free = c->flap_free;
+	p.latency = c->latency;
+	p.trial_floor = c->trial;
+	p.inband_rate_max = c->handshake_rate;
 	p.rise = c->probe.rise;
 	p.fall = c->probe.fall;
 	p.fall_timeouts = c->probe.fall_timeouts;

@@ -208,10 +208,11 @@ json_t *show_backend_why(const struct show *show, uint32_t backend)
 		if (member)
 			add(pools, why_in_pool(m, &m->pools[i], member));
 	}
-	return json_pack("{ss, sf, sf, sf, sf, sf, sf, sf, sf, ss, ss, ss, ss, so}", "name", b->name,
+	return json_pack("{ss, sf, sf, sf, sf, sf, sf, sf, sf, sf, sf, ss, ss, ss, ss, so}", "name", b->name,
 			 "S", h->ok, "N", h->total, "r", h->ratio, "u", h->target, "h", h->value,
 			 "health", b->health, "load_term", h->load_term, "latency_term",
-			 h->latency_term, "phase", health_phase_name(h->phase), "state",
+			 h->latency_term, "probe_usual_s", h->latency.usual_s, "probe_excess_s",
+			 latency_excess(&h->latency), "phase", health_phase_name(h->phase), "state",
 			 model_state_names[b->state], "admin_health",
 			 model_admin_health_names[b->admin_health], "nexthop",
 			 model_nexthop_names[b->nexthop], "pools", pools);

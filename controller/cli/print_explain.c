@@ -83,6 +83,10 @@ void print_explain_backend(struct cli *cli, const json_t *result, const json_t *
 	print_line(cli, "target", TONE_PLAIN, "u = %.4f (load term %.3g, latency term %.3g)",
 		   field_number(result, "u"), field_number(result, "load_term"),
 		   field_number(result, "latency_term"));
+	if (field_number(result, "probe_usual_s") > 0)
+		print_line(cli, "probes", TONE_PLAIN, "take %.1f ms, and lately %.1f ms more",
+			   1000 * field_number(result, "probe_usual_s"),
+			   1000 * field_number(result, "probe_excess_s"));
 	print_line(cli, "smoothed", TONE_PLAIN, "h = %.4f, phase %s", field_number(result, "h"),
 		   field_text(result, "phase"));
 	print_line(cli, "health", print_health_tone(h), "%s%s%s", field_units(result, "health", units_percent, a),

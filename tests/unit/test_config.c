@@ -104,6 +104,11 @@ static void assert_example_health(const struct config_health *health)
 	assert_double(health->flap_half_life_s, 30);
 	assert_double(health->flap_hold, 2000);
 	assert_double(health->flap_free, 750);
+	assert_double(health->latency.good_s, 0.05);
+	assert_double(health->latency.bad_s, 0.25);
+	assert_double(health->latency.usual_s, 3600);
+	assert_double(health->trial, 0.02);
+	assert_double(health->handshake_rate, 20);
 	assert_int_equal(health->probe.type, CONFIG_PROBE_HTTP);
 	assert_int_equal(health->probe.port, 8080);
 	assert_string_equal(health->probe.path, "/healthz");

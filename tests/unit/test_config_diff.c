@@ -53,9 +53,11 @@ static const struct {
 	 "probe.fall_timeouts 5 -> 6\n"},
 	{"rest of health",
 	 EDGE, EDGE "health: {observe: 1s, bad: 40%, return_floor: 5%, return_jitter: 1s, "
-	 "flap: {penalty: 1, half_life: 1s, hold: 3, free: 2}}\n",
+	 "flap: {penalty: 1, half_life: 1s, hold: 3, free: 2}, latency: {good: never, bad: 1s, usual: 2h}, trial: 1%, "
+	 "handshake_rate: 5}\n",
 	 "~ health defaults: observe 5s -> 1s, bad 50% -> 40%, return_floor 10% -> 5%, return_jitter 2s -> 1s, "
-	 "flap.penalty 1000 -> 1, flap.half_life 30s -> 1s, flap.hold 2000 -> 3, flap.free 750 -> 2\n"},
+	 "flap.penalty 1000 -> 1, flap.half_life 30s -> 1s, flap.hold 2000 -> 3, flap.free 750 -> 2, "
+	 "latency.good 50ms -> never, latency.bad 250ms -> 1s, latency.usual 1h -> 2h, trial 2% -> 1%, handshake_rate 20 -> 5\n"},
 	{"weights",
 	 EDGE "pools: [{name: a, tiers: []}]\n",
 	 EDGE "pools: [{name: a, tiers: [], weights: {overprovisioning: 2, slew: {dead: 30%, degraded: 3%, rise: 1%}}}]\n"

@@ -66,7 +66,7 @@ static const struct {
 	{"merge key",
 	 EDGE "health:\n"
 	 "  <<: {tick: 1s}\n",
-	 "t.yaml:3:3: health: unknown key \"<<\"; allowed: tick, observe, down, up, evidence, bad, good, return_floor, return_jitter, smoothing, flap, probe, report\n"},
+	 "t.yaml:3:3: health: unknown key \"<<\"; allowed: tick, observe, down, up, evidence, bad, good, return_floor, return_jitter, trial, handshake_rate, latency, smoothing, flap, probe, report\n"},
 	{"deep nesting",
 	 "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
 	 "t.yaml:1:16: nested too deeply\n"},
@@ -364,7 +364,7 @@ static const struct {
 	 "t.yaml:2:38: pools[0].settle: \"ever\" is not a duration from 1s to 30d, such as 100ms, 5s or 2h, or `never`\n"},
 	{"tick of a pool",
 	 EDGE "pools: [{name: a, tiers: [], health: {tick: 1s}}]\n",
-	 "t.yaml:2:39: pools[0].health: unknown key \"tick\"; allowed: observe, down, up, evidence, bad, good, return_floor, return_jitter, smoothing, flap, probe, report\n"},
+	 "t.yaml:2:39: pools[0].health: unknown key \"tick\"; allowed: observe, down, up, evidence, bad, good, return_floor, return_jitter, trial, handshake_rate, latency, smoothing, flap, probe, report\n"},
 	{"pools that judge a region differently",
 	 EDGE PROVIDER "pools:\n"
 	 "- {name: a, tiers: [[p/r]]}\n"
@@ -492,6 +492,12 @@ static const struct {
 	{"http listen empty brackets",
 	 EDGE "http: {listen: \"[]:9619\"}\n",
 	 "t.yaml:2:16: http.listen: \"[]:9619\" is not ADDRESS:PORT, such as 127.0.0.1:9619 or [::1]:9619\n"},
+	{"latency: good above bad",
+	 EDGE "health: {latency: {good: 300ms}}\n",
+	 "t.yaml:2:19: health.latency: `good` (300ms) must be below `bad` (250ms)\n"},
+	{"latency: bad is never never",
+	 EDGE "health: {latency: {good: never, bad: never}}\n",
+	 "t.yaml:2:38: health.latency.bad: \"never\" is not a duration from 1ms to 1s, such as 100ms, 5s or 2h\n"},
 	{"flap free above hold",
 	 EDGE "health: {flap: {free: 2000}}\n",
 	 "t.yaml:2:16: health.flap: `free` (2000) must be below `hold` (2000)\n"},
