@@ -244,8 +244,10 @@ static int status(void *ctx, const json_t *params, json_t **ret_result, struct e
 {
 	struct daemon *d = ctx;
 	struct show show = show_of(d);
-	json_t *problems = show_problems(&show);
+	json_t *problems = show_problems(&show), *counts = show_counts(&show);
 
+	(void)json_object_set_new(counts, "sandboxes",
+				  json_integer((json_int_t)sandboxes_count(d->sandboxes)));
 	if (d->reload_error[0])
 		(void)json_array_append_new(problems,
 					    json_sprintf("the configuration file was refused, the former one is in force: %s",
@@ -255,7 +257,7 @@ static int status(void *ctx, const json_t *params, json_t **ret_result, struct e
 			      (int)getpid(), "uptime_s", mono_seconds_between(d->started, mono_now()),
 			      "adopted", dataplane_adopted(d->dataplane), "frozen", d->model->frozen,
 			      "bpffs", d->options.bpffs_dir, "config", config_status(d), "interfaces",
-			      interfaces(d), "problems", problems, "counts", show_counts(&show),
+			      interfaces(d), "problems", problems, "counts", counts,
 			      "pools", show_pools_brief(&show), "tick", "count",
 			      (json_int_t)d->ticks.count, "last_s", d->ticks.last_s, "max_s",
 			      d->ticks.max_s, "interval_s", d->config->health.tick_s, "verdicts",

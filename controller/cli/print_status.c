@@ -47,6 +47,8 @@ static void status_counts(struct cli *cli, const json_t *counts)
 	if (down > 0)
 		snprintf(text + strlen(text), sizeof(text) - strlen(text), ", %.0f down", down);
 	print_line(cli, "backends", down > 0 ? TONE_WARN : TONE_PLAIN, "%s", text);
+	if (field_number(counts, "sandboxes") > 0)
+		print_line(cli, "sandboxes", TONE_PLAIN, "%.0f", field_number(counts, "sandboxes"));
 }
 
 /* What the verdicts of one kind come to: "forward", "drop", "pass" by the start of their names. */
