@@ -108,12 +108,14 @@ op_reload() {
 op_shift() { # a new one when there is none under way, else any verb
 	local name verbs=(pause resume advance abort)
 	name=$(lab_ebb edge-1 --json shift show | jq -r '[.[] | select(.phase != "closed")][0].name // empty')
-	op=(shift)
 	if [ -z "$name" ]; then
-		lab_ebb edge-1 shift start --pool all --from aws/eu-central-1 --to gcp/europe-west4 \
-			--steps 20%@5s,60%@20s,100%@20s --bake 5s --ttl 10m --comment kills >/dev/null 2>&1
+		op=(shift start)
+		op[2]=$(lab_ebb edge-1 --json shift start --pool all --from aws/eu-central-1 --to gcp/europe-west4 \
+			--steps 20%@5s,60%@20s,100%@20s --bake 5s --ttl 10m --comment kills 2>/dev/null | jq -r .name)
+		[ -n "${op[2]}" ]
 	else
-		lab_ebb edge-1 shift "${verbs[RANDOM % 4]}" "$name" >/dev/null 2>&1
+		op=(shift "${verbs[RANDOM % 4]}" "$name")
+		lab_ebb edge-1 shift "${op[1]}" "$name" >/dev/null 2>&1
 	fi
 }
 op_bulk() { op=(bulk); } # goes on by itself
@@ -138,7 +140,14 @@ judge_backends() { # ACKNOWLEDGED
 	done < <(jq -r '.[] | select(.leaving | not) | "\(.name) \(.admin_weight * 100 + 0.5 | floor | . / 100) \(.admin_state)"' "$LAB_DIR/after.backends" |
 		awk '{ printf "%s %.2f %s\n", $1, $2, $3 }')
 }
-judge_shifts() { # a second of a ramp may be lost, none may be won
+judge_shifts() { # ACKNOWLEDGED: a second of a ramp may be lost, none may be won
+	if [ "$1" = yes ] && [ "${op[0]}" = shift ]; then
+		jq -e --arg verb "${op[1]}" --arg name "${op[2]}" 'map(select(.name == $name))[0] | . != null and (
+			if $verb == "pause" then .holds | index("operator") != null
+			elif $verb == "resume" then .holds | index("operator") == null
+			elif $verb == "abort" then .phase == "back" or .phase == "closed"
+			else true end)' "$LAB_DIR/after.shifts" >/dev/null || fault "${op[1]} of ${op[2]} is lost"
+	fi
 	jq -n --slurpfile b "$LAB_DIR/before.shifts" --slurpfile a "$LAB_DIR/after.shifts" \
 		--argjson wall "$(cat "$LAB_DIR/after.time" "$LAB_DIR/before.time" | paste -sd' ' | awk '{ print $1 - $2 }')" -r '
 		$b[0][] as $was | ($a[0] | map(select(.name == $was.name))[0]) as $is |
@@ -162,7 +171,7 @@ judge_shares() { # where nothing was asked that moves them at once
 }
 
 die() { # KIND: one death and what came of it
-	local pid acked=no running i
+	local pid acked=no running i at
 	kind=$1
 	deaths=$((deaths + 1))
 	kind_count[$kind]=$((${kind_count[$kind]:-0} + 1))
@@ -199,7 +208,7 @@ die() { # KIND: one death and what came of it
 	[ "$(lab_ebb edge-1 --json status | jq .adopted)" = true ] || fault "nothing was adopted"
 	drains=
 	judge_backends $acked
-	judge_shifts
+	judge_shifts $acked
 	judge_shares
 	boxes | is_placed | cmp -s - "$LAB_DIR/placed" || fault "placed sandboxes differ: $(boxes | is_placed | diff - "$LAB_DIR/placed" | head -n 3 | paste -sd' ')"
 	i=$(lab_ebb edge-1 --json backend show | jq '[.[] | select(.leaving | not)] | length')
