@@ -123,6 +123,7 @@ struct config_backend {
 	double capacity; /* > 0 */
 	double weight;	 /* [0,1], default 1 */
 	uint32_t region; /* index into config.regions */
+	uint16_t id;	 /* in all maps, and its QUIC server ID; BACKEND_NONE: the edge chooses */
 };
 
 struct config_region { /* "provider/region" is its full name */

@@ -51,10 +51,13 @@ static int build_backend(struct config_context *ctx, const struct raw_backend *r
 {
 	struct config *config = ctx->config;
 	struct config_backend *backend = &config->backends[config->backend_count];
+	uint32_t id = BACKEND_NONE;
 
 	*backend = (struct config_backend){.capacity = 100, .weight = 1, .region = region};
 	config_check_name(ctx, raw->name, CONFIG_NAME_MAX);
 	config_take_address(ctx, "address", raw->address, &backend->address);
+	config_take_unsigned(ctx, "id", raw->id, 1, BACKENDS_MAX, &id);
+	backend->id = (uint16_t)id;
 	config_take_number(ctx, "capacity", raw->capacity, 0.001, 1e9, &backend->capacity);
 	config_take_ratio(ctx, "weight", raw->weight, 0, 1, &backend->weight);
 	backend->name = arena_strdup(ctx->arena, raw->name);

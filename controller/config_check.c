@@ -434,9 +434,11 @@ static void check_slots(struct config_context *ctx)
 static void check_backend_room(struct config_context *ctx)
 {
 	struct config *config = ctx->config;
-	uint32_t room = BACKENDS_USUAL;
+	uint32_t room = BACKENDS_USUAL, highest = BACKEND_NONE;
 
-	while (room < 2 * config->backend_count && room < BACKENDS_MAX + 1)
+	for (uint32_t i = 0; i < config->backend_count; i++)
+		highest = config->backends[i].id > highest ? config->backends[i].id : highest;
+	while ((room < 2 * config->backend_count || room <= highest) && room < BACKENDS_MAX + 1)
 		room *= 2;
 	if (!config->edge.backends)
 		config->edge.backends = room;
@@ -445,6 +447,72 @@ static void check_backend_room(struct config_context *ctx)
 		config_fail_key(ctx, "backends", "room for %u, but there are %u (and one is reserved)",
 				config->edge.backends, config->backend_count);
 	config_leave(ctx);
+}
+
+/* An id is an index into `backends`, and names one backend. */
+static int check_backend_ids(struct config_context *ctx, struct arena *scratch)
+{
+	const struct config *config = ctx->config;
+	uint32_t *first = arena_alloc(scratch, BACKENDS_MAX + 1, sizeof(*first)); /* index + 1 */
+	uint32_t depth = ctx->depth;
+
+	if (!first)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < config->backend_count; i++) {
+		uint16_t id = config->backends[i].id;
+
+		if (id == BACKEND_NONE)
+			continue;
+		enter_backend(ctx, i);
+		if (id >= config->edge.backends)
+			config_fail_key(ctx, "id", "%u; edge.backends is %u, so the highest is %u", id,
+					config->edge.backends, config->edge.backends - 1);
+		if (first[id])
+			config_fail_key(ctx, "id", "%u is that of backend %s", id,
+					config_quote(config->backends[first[id] - 1].name));
+		else
+			first[id] = i + 1;
+		ctx->depth = depth;
+	}
+	return 0;
+}
+
+/* The first backend of the pool whose id takes more bytes, or UINT32_MAX. */
+static uint32_t find_longer_id(const struct config *config, const struct config_pool *pool, uint32_t bytes)
+{
+	for (uint32_t t = 0; t < pool->tier_count; t++)
+		for (uint32_t r = 0; r < pool->tiers[t].region_count; r++) {
+			const struct config_region *region = &config->regions[pool->tiers[t].regions[r]];
+
+			for (uint32_t i = 0; i < region->backend_count; i++)
+				if ((uint64_t)config->backends[region->first_backend + i].id >> (8 * bytes))
+					return region->first_backend + i;
+		}
+	return UINT32_MAX;
+}
+
+/* A server ID must be able to say every configured id. */
+static void check_server_ids(struct config_context *ctx)
+{
+	const struct config *config = ctx->config;
+	uint32_t backend, depth = ctx->depth;
+
+	for (uint32_t i = 0; i < config->service_count; i++) {
+		const struct config_service *service = &config->services[i];
+
+		if (service->affinity != AFFINITY_QUIC || service->quic_server_id_length > 1 ||
+		    service->pool >= config->pool_count)
+			continue;
+		backend = find_longer_id(config, &config->pools[service->pool],
+					 service->quic_server_id_length);
+		if (backend == UINT32_MAX)
+			continue;
+		enter_service(ctx, i);
+		config_fail_key(ctx, "quic_server_id_length", "%u byte cannot say id %u of backend %s",
+				service->quic_server_id_length, config->backends[backend].id,
+				config_quote(config->backends[backend].name));
+		ctx->depth = depth;
+	}
 }
 
 int config_check(struct config_context *ctx)
@@ -464,6 +532,8 @@ int config_check(struct config_context *ctx)
 	if (r == 0) {
 		check_slots(ctx);
 		check_backend_room(ctx);
+		check_server_ids(ctx);
+		r = check_backend_ids(ctx, scratch);
 	}
 	arena_free(scratch);
 	return r;

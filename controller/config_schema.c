@@ -147,6 +147,7 @@ static const cyaml_schema_field_t weights_fields[] = {
 static const cyaml_schema_field_t backend_fields[] = {
 	TEXT(REQUIRED, raw_backend, name),
 	TEXT(REQUIRED, raw_backend, address),
+	TEXT(OPTIONAL, raw_backend, id),
 	TEXT(OPTIONAL, raw_backend, capacity),
 	TEXT(OPTIONAL, raw_backend, weight),
 	CYAML_FIELD_END,

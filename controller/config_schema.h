@@ -75,7 +75,7 @@ struct raw_weights {
 };
 
 struct raw_backend {
-	char *name, *address, *capacity, *weight;
+	char *name, *address, *id, *capacity, *weight;
 };
 
 struct raw_region {

@@ -176,6 +176,8 @@ void config_words_backend(FILE *to, const struct config *config_a, const struct 
 	config_words_text(to, "region", config_a->regions[a->region].full_name,
 			  config_b->regions[b->region].full_name);
 	words_address(to, "address", &a->address, &b->address);
+	if (b->id != BACKEND_NONE) /* one that is taken out stays as it is */
+		words_unsigned(to, "id", a->id, b->id);
 	words_number(to, "capacity", a->capacity, b->capacity);
 	words_ratio(to, "weight", a->weight, b->weight);
 }

@@ -3,8 +3,9 @@
  * model_build: from a configuration to a model, and from what there was before (a former model, or the pinned maps
  * alone after a restart) to the same ids, health, slot ranges and tables under the same names.
  *
- * A backend is the same if name and address are: an entry of `backends` is never rewritten for another address,
- * so a backend whose address changed gets a new id, and the old one leaves like one that was removed.
+ * A backend is the same if name and address are, and the id, where the configuration gives one: an entry of `backends` is
+ * never rewritten for another address, so a backend whose address changed gets a new id, and the old one leaves like one
+ * that was removed.
  */
 #include "controller/model.h"
 
@@ -211,6 +212,17 @@ static uint32_t successor(const struct model *m, const char *name, const struct 
 	return i;
 }
 
+/* Unless it is to have another: then the old id leaves, and what is known of the machine stays. */
+static bool keep_id(struct build *b, uint32_t to, uint16_t id)
+{
+	uint16_t configured = to == UINT32_MAX ? BACKEND_NONE : b->config->backends[to].id;
+
+	if (to == UINT32_MAX || (configured != BACKEND_NONE && configured != id))
+		return false;
+	give_id(b->m, to, id);
+	return true;
+}
+
 static struct model_backend *add_leaving(struct build *b, uint16_t id, const char *name,
 					 const struct address *address, struct mono_ns leave_at)
 {
@@ -258,10 +270,7 @@ static void carry_backend(struct build *b, uint32_t from, uint32_t to)
 	struct model_backend *new = &b->m->backends[to];
 	const struct health *h = &b->former->healths[from];
 
-	give_id(b->m, to, old->id);
 	new->admin_weight = old->admin_weight;
-	new->nexthop = old->nexthop;
-	new->nexthop_since = old->nexthop_since;
 	if (old->leaving)
 		return; /* it comes back as new: nobody watched it meanwhile */
 	new->state = new->admin_state = old->admin_state;
@@ -284,10 +293,14 @@ static void adopt_from_model(struct build *b)
 
 		if (to != UINT32_MAX)
 			carry_backend(b, i, to);
-		else
+		if (!keep_id(b, to, old->id)) {
 			add_leaving(b, old->id, old->name, &old->address,
 				    old->leaving ? old->leave_at
 						 : mono_after(b->now, old->drain_s));
+			continue;
+		}
+		b->m->backends[to].nexthop = old->nexthop;
+		b->m->backends[to].nexthop_since = old->nexthop_since;
 	}
 }
 
@@ -329,14 +342,12 @@ static void adopt_from_maps(struct build *b)
 		if (entry->state == BACKEND_STATE_FREE || !name.name[0])
 			continue;
 		to = successor(b->m, name.name, &entry->address);
-		if (to == UINT32_MAX) {
+		if (to != UINT32_MAX)
+			adopt_health(b, to, &name);
+		if (!keep_id(b, to, (uint16_t)id))
 			add_leaving(b, (uint16_t)id, name.name, &entry->address,
 				    mono_after(b->now, drain_s));
-			continue;
-		}
-		give_id(b->m, to, (uint16_t)id);
-		adopt_health(b, to, &name);
-		if (entry->nexthop)
+		else if (entry->nexthop)
 			b->m->backends[to].nexthop = MODEL_NEXTHOP_RESOLVED;
 	}
 }
@@ -360,6 +371,39 @@ static void free_ids(struct free_id **ids)
 	free(*ids);
 }
 
+/* No backend has it, and no entry that packets may still find. */
+static bool id_is_free(const struct build *b, uint32_t id)
+{
+	return id < b->sizes->backends && b->tables->backends[id].state == BACKEND_STATE_FREE &&
+	       !b->tables->backend_names[id].name[0] &&
+	       model_index_id(b->m->index, (uint16_t)id) == UINT32_MAX;
+}
+
+/* What the configuration asks for must not wait for another's id to become free: flows would go to the wrong one. */
+static int give_configured_ids(struct build *b)
+{
+	struct model *m = b->m;
+
+	for (uint32_t i = 0; i < b->config->backend_count; i++) {
+		uint16_t id = b->config->backends[i].id;
+		uint32_t holder = model_index_id(m->index, id);
+
+		if (id == BACKEND_NONE || m->backends[i].id != BACKEND_NONE)
+			continue;
+		if (id >= b->sizes->backends)
+			return err_set(b->err, ERANGE, "backend %s: id %u; the map `backends` has %u entries",
+				       m->backends[i].name, id, b->sizes->backends);
+		if (!id_is_free(b, id))
+			return err_set(b->err, EBUSY,
+				       "backend %s: id %u is still in use by %s%s; choose one that is free",
+				       m->backends[i].name, id,
+				       holder == UINT32_MAX ? "one that was removed" : m->backends[holder].name,
+				       holder != UINT32_MAX && m->backends[holder].leaving ? ", which is leaving" : "");
+		give_id(m, i, id);
+	}
+	return 0;
+}
+
 /* Those that were never used first, then those that have been free for longest: old notes of flows name ids too. */
 static int give_new_ids(struct build *b)
 {
@@ -371,9 +415,7 @@ static int give_new_ids(struct build *b)
 	if (!ids)
 		return no_memory(b);
 	for (uint32_t id = 1; id < b->sizes->backends; id++)
-		if (b->tables->backends[id].state == BACKEND_STATE_FREE &&
-		    !b->tables->backend_names[id].name[0] &&
-		    model_index_id(m->index, (uint16_t)id) == UINT32_MAX)
+		if (id_is_free(b, id))
 			ids[count++] = (struct free_id){b->tables->backend_names[id].written_ns,
 							(uint16_t)id};
 	qsort(ids, count, sizeof(*ids), cmp_free_id);
@@ -421,7 +463,8 @@ static int build_all_backends(struct build *b)
 		adopt_from_model(b);
 	else
 		adopt_from_maps(b);
-	return give_new_ids(b);
+	e = give_configured_ids(b);
+	return e ? e : give_new_ids(b);
 }
 
 /* --- pools */

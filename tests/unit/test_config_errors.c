@@ -467,6 +467,22 @@ static const struct {
 	 EDGE PROVIDER POOL "services:\n"
 	 "- {name: s, pool: a, address: 192.0.2.1, quic_server_id_length: 8}\n",
 	 "t.yaml:5:65: services[0].quic_server_id_length: is for `affinity: quic`\n"},
+	{"id 0",
+	 EDGE "providers: [{name: p, regions: [{name: r, backends: [{name: b, address: 10.0.0.1, id: 0}]}]}]\n",
+	 "t.yaml:2:87: providers[0].regions[0].backends[0].id: \"0\" is not a whole number from 1 to 65535\n"},
+	{"id of two",
+	 EDGE "providers: [{name: p, regions: [{name: r, backends: [{name: b, address: 10.0.0.1, id: 7},\n"
+	 "{name: c, address: 10.0.0.2}, {name: d, address: 10.0.0.3, id: 7}]}]}]\n",
+	 "t.yaml:3:64: providers[0].regions[0].backends[2].id: 7 is that of backend \"b\"\n"},
+	{"id beyond the map",
+	 "edge: {name: e, hash_seed: 0x1, backends: 64, interfaces: [{name: eth0}]}\n"
+	 "providers: [{name: p, regions: [{name: r, backends: [{name: b, address: 10.0.0.1, id: 64}]}]}]\n",
+	 "t.yaml:2:87: providers[0].regions[0].backends[0].id: 64; edge.backends is 64, so the highest is 63\n"},
+	{"id longer than a server id",
+	 EDGE "providers: [{name: p, regions: [{name: r, backends: [{name: b, address: 10.0.0.1, id: 256}]}]}]\n"
+	 POOL "services:\n"
+	 "- {name: s, pool: a, address: 192.0.2.1, port: 443, protocol: udp, affinity: quic, quic_server_id_length: 1}\n",
+	 "t.yaml:5:107: services[0].quic_server_id_length: 1 byte cannot say id 256 of backend \"b\"\n"},
 	{"checksum_zero without gue",
 	 EDGE PROVIDER POOL "services:\n"
 	 "- {name: s, pool: a, address: 192.0.2.1, encap: ipip, checksum_zero: true}\n",

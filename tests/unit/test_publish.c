@@ -132,6 +132,7 @@ static int end(void **state)
 struct shape {
 	uint32_t backends, slots, skip, drain_s;
 	uint32_t moved_address; /* 1 + index of a backend with another address; 0: none */
+	uint32_t id;		/* that b0 is configured with, and so on; 0: none is */
 	bool reverse, probe_none, other_service;
 };
 
@@ -141,9 +142,13 @@ static void add_region(struct text *t, const struct shape *s, uint32_t region)
 	for (uint32_t k = 0; k < s->backends; k++) {
 		uint32_t i = s->reverse ? s->backends - 1 - k : k;
 
-		if (i % 2 == region && !(i < 32 && s->skip & 1u << i))
-			text_add(t, "          - {name: b%u, address: 10.%u.%u.%u, capacity: 100}\n", i,
-				 s->moved_address == i + 1 ? 9u : 1u, i / 250, 1 + i % 250);
+		if (i % 2 != region || (i < 32 && s->skip & 1u << i))
+			continue;
+		text_add(t, "          - {name: b%u, address: 10.%u.%u.%u, capacity: 100", i,
+			 s->moved_address == i + 1 ? 9u : 1u, i / 250, 1 + i % 250);
+		if (s->id)
+			text_add(t, ", id: %u", s->id + i);
+		text_add(t, "}\n");
 	}
 }
 
@@ -459,6 +464,85 @@ static void a_freed_id_is_the_last_to_be_given(void **state)
 		assert_int_not_equal(life.model->backends[i].id, id);
 }
 
+/* Refused: nothing of it is taken, and the reason names both. */
+static void refused(struct config *config, const char *reason)
+{
+	struct model *model = NULL;
+	struct err err = {{0}};
+
+	assert_int_equal(model_build(config, &plain, &plain_sizes, life.model, life.now, &err, &model),
+			 -EBUSY);
+	assert_string_equal(err.text, reason);
+	assert_null(model);
+	config_free(config);
+}
+
+static void a_configured_id_is_taken(void **state)
+{
+	load(shape((struct shape){.backends = 8, .id = 500, .reverse = true}));
+	for (uint32_t i = 0; i < 8; i++)
+		assert_int_equal(id_of((char[]){'b', (char)('0' + i), 0}), 500 + i);
+	die();
+	load(shape((struct shape){.backends = 8, .id = 500}));
+	assert_int_equal(id_of("b3"), 503);
+	load(shape((struct shape){.backends = 8})); /* it keeps what it has */
+	assert_int_equal(id_of("b3"), 503);
+	assert_int_equal(life.model->backend_count, 8);
+}
+
+static void no_id_is_chosen_that_is_configured(void **state)
+{
+	load(shape((struct shape){.backends = 8, .id = 3, .skip = 0xf8}));
+	load(shape((struct shape){.backends = 8, .skip = 0xf8}));
+	load(shape((struct shape){.backends = 8}));
+	for (uint32_t i = 3; i < 8; i++)
+		assert_false(id_of((char[]){'b', (char)('0' + i), 0}) - 3u < 3u);
+}
+
+/* The same machine under another id: known as it was, and the old id is the former owner of all that it had. */
+static void another_id_is_the_same_machine(void **state)
+{
+	struct slot was[4096];
+	uint16_t old[8];
+
+	load(shape((struct shape){.backends = 8, .drain_s = 60}));
+	for (uint32_t i = 0; i < 8; i++)
+		old[i] = id_of((char[]){'b', (char)('0' + i), 0});
+	for (int k = 0; k < 3; k++)
+		model_probe_result(life.model, backend("b3"), PROBE_REFUSED, 0.001, life.now);
+	ticks(1);
+	memcpy(was, slots(), sizeof(was));
+	load(shape((struct shape){.backends = 8, .drain_s = 60, .id = 300}));
+	assert_int_equal(id_of("b3"), 303);
+	assert_true(life.model->backends[backend("b3")].hard_down);
+	for (uint32_t i = 0; i < pool()->slot_count; i++) {
+		assert_int_not_equal(slots()[i].primary, 303);
+		if (was[i].primary == old[5]) {
+			assert_int_equal(slots()[i].primary, 305);
+			assert_int_equal(slots()[i].secondary, old[5]);
+		}
+	}
+	assert_int_equal(plain.backends[old[5]].state, BACKEND_STATE_DRAIN);
+	check_tables();
+	ticks(62);
+	assert_int_equal(plain.backends[old[5]].state, BACKEND_STATE_FREE);
+	check_tables();
+}
+
+static void an_id_in_use_is_refused(void **state)
+{
+	load(shape((struct shape){.backends = 2, .id = 7, .drain_s = 60}));
+	refused(shape((struct shape){.backends = 2, .id = 6}),
+		"backend b1: id 7 is still in use by b0, which is leaving; choose one that is free");
+	load(shape((struct shape){.backends = 3, .id = 7, .skip = 1, .drain_s = 60}));
+	refused(shape((struct shape){.backends = 3, .id = 6, .skip = 2}),
+		"backend b2: id 8 is still in use by b1, which is leaving; choose one that is free");
+	assert_int_equal(id_of("b1"), 8);
+	die();
+	refused(shape((struct shape){.backends = 2, .id = 6}),
+		"backend b1: id 7 is still in use by b0, which is leaving; choose one that is free");
+}
+
 static void notes_of_a_freed_id_go_first(void **state)
 {
 	struct flow *note, *other;
@@ -766,6 +850,10 @@ int main(void)
 		TEST(one_that_comes_back_in_time_is_the_same),
 		TEST(another_address_is_another_backend),
 		TEST(a_freed_id_is_the_last_to_be_given),
+		TEST(a_configured_id_is_taken),
+		TEST(no_id_is_chosen_that_is_configured),
+		TEST(another_id_is_the_same_machine),
+		TEST(an_id_in_use_is_refused),
 		TEST(notes_of_a_freed_id_go_first),
 		TEST(another_number_of_slots_keeps_owners),
 		TEST(slots_settle_in_time),
