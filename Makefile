@@ -45,8 +45,8 @@ SAN_SRC  := $(LIB_SRC) $(filter-out controller/cli/main.c,$(wildcard controller/
 SAN_OBJ  := $(SAN_SRC:%.c=build/san/%.o)
 UNIT     := $(patsubst tests/unit/%.c,build/tests/unit/%,$(wildcard tests/unit/test_*.c))
 PACKET   := $(patsubst tests/bpf/%.c,build/tests/bpf/%,$(wildcard tests/bpf/test_*.c tests/bpf/fuzz_*.c))
-LABTOOL  := $(patsubst tests/net/%.c,build/tests/net/%,$(filter-out %.bpf.c,$(wildcard tests/net/*.c))) \
-	    build/tests/net/pass.bpf.o
+LABTOOL  := $(patsubst tests/net/%.c,build/tests/net/%,$(filter-out %.bpf.c %.so.c,$(wildcard tests/net/*.c))) \
+	    build/tests/net/pass.bpf.o build/tests/net/quic_id.so
 BENCH    := $(patsubst tests/bench/%.c,build/tests/bench/%,$(wildcard tests/bench/bench_*.c))
 BENCH_SKEL := $(patsubst tests/bench/%.bpf.c,build/tests/bench/%.skel.h,$(wildcard tests/bench/*.bpf.c))
 
@@ -115,6 +115,11 @@ build/tests/net/%.bpf.o: tests/net/%.bpf.c
 	$(call say,BPF,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(BPF_CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
+
+build/tests/net/%.so: tests/net/%.so.c
+	$(call say,TOOL,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -D_GNU_SOURCE -std=gnu11 $(WARN) $(CFLAGS) -fPIC -shared -MMD -MP -o $@ $<
 
 build/tests/net/%: tests/net/%.c
 	$(call say,TOOL,$@)
