@@ -48,6 +48,9 @@ static int read_plan(const json_t *params, struct shift_plan *plan, struct err *
 
 	if (!e)
 		e = params_number(params, "bake_s", plan->bake_s, SECONDS_MAX, &plan->bake_s, err);
+	if (!e)
+		e = params_number(params, "patience_s", plan->gate_fail_s, SECONDS_MAX,
+				  &plan->gate_fail_s, err);
 	return e ? e : params_number(params, "ttl_s", plan->ttl_s, SECONDS_MAX, &plan->ttl_s, err);
 }
 
@@ -136,11 +139,25 @@ static int restore(void *ctx, const json_t *params, json_t **ret_result, struct 
 	return verb(ctx, params, SHIFT_RESTORE, ret_result, err);
 }
 
+/* One step from where it is now, if `steps` are given. */
+static int set_share(struct daemon *d, const json_t *params, struct shifts_entry *entry, struct err *err)
+{
+	struct shift_plan plan = shift_plan_default();
+	int e;
+
+	if (!json_object_get(params, "steps"))
+		return 0;
+	e = read_steps(params, &plan, err);
+	if (!e && plan.step_count != 1)
+		e = err_set(err, EINVAL, "a running shift is set to one share; for more steps start another, which takes over");
+	return e ? e : shifts_set(&d->shifts, entry, plan.steps[0].part, plan.steps[0].ramp_s, err);
+}
+
 static int set(void *ctx, const json_t *params, json_t **ret_result, struct err *err)
 {
 	struct daemon *d = ctx;
 	struct shifts_entry *entry;
-	double bake_s, ttl_s;
+	double bake_s, ttl_s, patience_s;
 	const char *comment;
 	int e = find(d, params, &entry, err);
 
@@ -149,13 +166,20 @@ static int set(void *ctx, const json_t *params, json_t **ret_result, struct err 
 	if (!e)
 		e = params_number(params, "ttl_s", entry->shift.plan.ttl_s, SECONDS_MAX, &ttl_s, err);
 	if (!e)
+		e = params_number(params, "patience_s", entry->shift.plan.gate_fail_s, SECONDS_MAX,
+				  &patience_s, err);
+	if (!e)
 		e = read_comment(params, &comment, err);
 	if (e)
 		return e;
 	if (entry->shift.phase == SHIFT_CLOSED)
 		return err_set(err, EPERM, "%s is closed", entry->name);
+	e = set_share(d, params, entry, err);
+	if (e)
+		return e;
 	entry->shift.plan.bake_s = bake_s;
 	entry->shift.plan.ttl_s = ttl_s;
+	entry->shift.plan.gate_fail_s = patience_s;
 	if (comment)
 		snprintf(entry->comment, sizeof(entry->comment), "%s", comment);
 	return done(d, entry, ret_result, err);

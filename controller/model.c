@@ -20,6 +20,7 @@
 
 #define TICKS_AT_ONCE	  3.0 /* a daemon that slept does not make up for it in one jump */
 #define TABLES_A_TICK	  2   /* that merely slide; more wait for the next ticks, so that one tick stays short */
+#define PROBE_PART	  0.2 /* of how long a probe took, in the smoothed time */
 #define NEXTHOP_PENDING_S 2.0 /* this long an unanswered next hop counts as usable */
 
 const char *const model_state_names[] = {"free", "ready", "drain", "maint"};
@@ -130,22 +131,30 @@ struct model_member *model_member_of(const struct model *m, const struct model_p
 void model_probe_result(struct model *m, uint32_t backend, enum probe_outcome outcome, double took_s,
 			struct mono_ns now)
 {
-	const struct model_backend *b = &m->backends[backend];
+	struct model_backend *b = &m->backends[backend];
 
 	if (b->leaving)
 		return;
 	if (outcome == PROBE_OK || outcome == PROBE_BAD_STATUS)
 		latency_answer(&m->healths[backend].latency, took_s);
 	health_probe(&m->healths[backend], &m->health_params[b->region], outcome);
+	if (outcome == PROBE_OK)
+		b->probe_s = b->probe_s < 0 ? took_s : b->probe_s + PROBE_PART * (took_s - b->probe_s);
+	if (!m->doubted || (outcome != PROBE_TIMEOUT && outcome != PROBE_UNREACHABLE))
+		b->heard = now;
 }
 
-void model_inband(struct model *m, uint32_t backend, double ratio, double total, double dt_s)
+void model_inband(struct model *m, uint32_t backend, double ratio, double total, double dt_s,
+		  struct mono_ns now)
 {
-	const struct model_backend *b = &m->backends[backend];
+	struct model_backend *b = &m->backends[backend];
 
-	if (!b->leaving)
-		health_inband(&m->healths[backend], &m->health_params[b->region], ratio * total,
-			      total, 1, dt_s);
+	if (b->leaving)
+		return;
+	if (!m->healths[backend].probed)
+		b->heard = now;
+	health_inband(&m->healths[backend], &m->health_params[b->region], ratio * total, total, 1,
+		      dt_s);
 }
 
 void model_nexthop_result(struct model *m, uint32_t backend, bool resolved, struct mono_ns now)
@@ -426,6 +435,8 @@ static void take_groups(struct model *m, struct model_pool *pool, struct mono_ns
 		group->want = r->want;
 		group->share = r->share;
 		group->headroom = r->headroom;
+		group->base = r->base;
+		group->moved = r->moved;
 		group->limited_by = r->limited_by;
 		level = level_of(&pool->weight_params, group);
 		if (level != group->level && group->member_count)

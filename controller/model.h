@@ -79,6 +79,8 @@ struct model_signals {
 	double recent; /* completed and failed in the last seconds, the older the less */
 	double ratio;  /* [0,1]: the completed part of these; 1 if there are none */
 	double judged; /* [0,1]: that against the pool (signals.h); 1: nothing against it */
+	double timed;  /* completed ones in the last seconds whose time is known */
+	double took_s; /* geometric mean of these; 0 if there are none */
 };
 
 struct model_backend {
@@ -100,6 +102,8 @@ struct model_backend {
 	double health;		/* [0,1]: what weights are made of, after admin_health */
 	bool hard_down;		/* by the health machine */
 	bool known;		/* there was evidence at least once */
+	struct mono_ns heard;	/* when there was evidence last; 0: not yet */
+	double probe_s;		/* how long good probes take, smoothed; negative: there was none */
 	double drain_s;		/* the longest `drain` of its pools */
 	bool leaving;		/* gone from the configuration, drains until `leave_at` */
 	struct mono_ns leave_at;
@@ -119,6 +123,7 @@ struct model_group {
 	double want;	     /* share before slew, headroom and panic */
 	double share;	     /* [0,1] of the pool */
 	double headroom;     /* largest share that it can carry */
+	double base, moved;  /* share before shifts, and what a shift has taken from it by now */
 	enum weight_limit limited_by;
 	enum model_level level;
 };
@@ -272,7 +277,8 @@ uint32_t model_tick(struct model *model, struct mono_ns now);
 void model_probe_result(struct model *model, uint32_t backend, enum probe_outcome outcome,
 			double took_s, struct mono_ns now);
 /* In the last `dt_s` > 0 seconds it had `total` handshakes that count, and is taken to have completed `ratio` of them. */
-void model_inband(struct model *model, uint32_t backend, double ratio, double total, double dt_s);
+void model_inband(struct model *model, uint32_t backend, double ratio, double total, double dt_s,
+		  struct mono_ns now);
 void model_nexthop_result(struct model *model, uint32_t backend, bool resolved, struct mono_ns now);
 
 /*

@@ -7,13 +7,10 @@
 #include <stddef.h>
 
 #define SOURCE_ALIVE 0.35
+#define CLEAR_S	     1.0  /* a gate that flickers is one that fails, and writes no record a tick */
+#define ROOM	     0.01 /* part: room for less does not end a hold for capacity */
 
-/* What the gate calls a failure of the target: below what rule 2 needs for full availability, or worse
- * than its own past by more than noise. */
-#define GATE_AVAILABILITY 1.0
-#define GATE_COMPLETION	  0.05
-#define GATE_LATENCY	  2.0
-#define GATE_LATENCY_S	  0.005
+#define GATE_HOLDS (SHIFT_HOLD_GATE | SHIFT_HOLD_NO_DATA | SHIFT_HOLD_CAPACITY)
 
 struct shift_plan shift_plan_default(void)
 {
@@ -111,22 +108,35 @@ int shift_start(struct shift *s, const struct shift_plan *plan, double part,
 	return 0;
 }
 
-/* What the gate and the rest say about going on, as holds. BACK asks the source only. */
+/* Does it give traffic back to the source? */
+static bool goes_down(const struct shift *s)
+{
+	return s->phase == SHIFT_BACK ||
+	       (s->phase == SHIFT_RAMP && s->plan.steps[s->step].part < s->part);
+}
+
+/* What the gate and the rest say about going on, as holds. A way down asks the source only. */
 static uint32_t wanted_holds(const struct shift *s, const struct shift_input *in)
 {
 	uint32_t holds = s->holds & SHIFT_HOLD_OPERATOR;
-	bool forward = s->phase == SHIFT_PENDING || s->phase == SHIFT_RAMP || s->phase == SHIFT_BAKE;
+	bool down = goes_down(s), ramp = s->phase == SHIFT_RAMP && !down;
+	bool forward = s->phase == SHIFT_PENDING || s->phase == SHIFT_BAKE || ramp;
+	double room = in->part_max - (s->holds & SHIFT_HOLD_CAPACITY ? ROOM : 0);
 
 	if (in->store_lost)
 		holds |= SHIFT_HOLD_STORE_LOST;
-	if (s->phase == SHIFT_BACK && !(in->source_availability >= SOURCE_ALIVE))
+	if (down && !(in->source_availability >= SOURCE_ALIVE))
 		holds |= SHIFT_HOLD_SOURCE;
+	if (ramp && s->part >= room && s->part < s->plan.steps[s->step].part)
+		holds |= SHIFT_HOLD_CAPACITY;
 	if (in->gate == SHIFT_GATE_FAIL && (forward || s->phase == SHIFT_DONE))
 		holds |= SHIFT_HOLD_GATE;
 	if (in->gate == SHIFT_GATE_NO_DATA && forward)
 		holds |= SHIFT_HOLD_NO_DATA;
 	if (in->gate == SHIFT_GATE_CAPACITY && forward)
 		holds |= SHIFT_HOLD_CAPACITY;
+	if (in->gate == SHIFT_GATE_GO && s->clear_s < CLEAR_S && (forward || s->phase == SHIFT_DONE))
+		holds |= s->holds & GATE_HOLDS;
 	return holds;
 }
 
@@ -158,9 +168,13 @@ static bool gate_gives_up(struct shift *s, const struct shift_input *in,
 
 static bool expired(struct shift *s, struct shift_record *ret_record)
 {
+	uint32_t holds = s->holds;
+
 	if (s->plan.ttl_s <= 0 || s->total_s < s->plan.ttl_s || s->phase == SHIFT_BACK)
 		return false;
+	s->holds &= ~(uint32_t)SHIFT_HOLD_OPERATOR; /* who paused it has forgotten it */
 	turn_back(s, SHIFT_EXPIRED, SHIFT_BY_TTL, ret_record);
+	ret_record->holds_before = holds;
 	return true;
 }
 
@@ -175,15 +189,17 @@ static void next_step(struct shift *s, enum shift_cause cause, struct shift_reco
 	shift_set_state(s, SHIFT_RAMP, cause, ret_record);
 }
 
-static bool ramp(struct shift *s, struct shift_record *ret_record)
+/* Linear; upward no further than the target has room. */
+static bool ramp(struct shift *s, double part_max, struct shift_record *ret_record)
 {
 	const struct shift_step *step = &s->plan.steps[s->step];
+	double part = step->part, most = fmax(s->part, part_max);
 
-	if (s->phase_s < step->ramp_s) {
-		s->part = s->ramp_from + (step->part - s->ramp_from) * s->phase_s / step->ramp_s;
+	if (s->phase_s < step->ramp_s)
+		part = s->ramp_from + (step->part - s->ramp_from) * s->phase_s / step->ramp_s;
+	s->part = fmin(part, most);
+	if (part > most || s->phase_s < step->ramp_s)
 		return false;
-	}
-	s->part = step->part;
 	shift_set_state(s, SHIFT_BAKE, SHIFT_BY_TIME, ret_record);
 	return true;
 }
@@ -206,7 +222,7 @@ static bool go_on(struct shift *s, const struct shift_input *in, struct shift_re
 		shift_set_state(s, SHIFT_RAMP, SHIFT_BY_GATE, ret_record);
 		return true;
 	case SHIFT_RAMP:
-		return ramp(s, ret_record);
+		return ramp(s, in->part_max, ret_record);
 	case SHIFT_BAKE:
 		if (s->phase_s < s->plan.bake_s)
 			return false;
@@ -231,6 +247,7 @@ bool shift_tick(struct shift *s, const struct shift_input *in, struct shift_reco
 	s->total_s += in->dt_s;
 	if (expired(s, ret_record))
 		return true;
+	s->clear_s = in->gate == SHIFT_GATE_GO ? s->clear_s + in->dt_s : 0;
 	holds = wanted_holds(s, in);
 	if (set_holds(s, holds, cause_of_holds(holds ^ s->holds), ret_record))
 		return true;
@@ -252,6 +269,8 @@ static int advance(struct shift *s, struct shift_record *ret_record, struct err 
 		shift_set_state(s, SHIFT_RAMP, SHIFT_BY_VERB, ret_record);
 		return 0;
 	case SHIFT_RAMP:
+		if (s->holds & SHIFT_HOLD_SOURCE)
+			return err_set(err, EINVAL, "the source is dead: nothing goes back into it");
 		s->part = s->plan.steps[s->step].part;
 		shift_set_state(s, SHIFT_BAKE, SHIFT_BY_VERB, ret_record);
 		return 0;
@@ -322,29 +341,13 @@ int shift_set(struct shift *s, double part, double ramp_s, struct shift_record *
 	return 0;
 }
 
-bool shift_supersede(struct shift *s, struct shift_record *ret_record)
+bool shift_close(struct shift *s, enum shift_outcome outcome, enum shift_cause cause,
+		 struct shift_record *ret_record)
 {
 	if (s->phase == SHIFT_CLOSED)
 		return false;
-	s->outcome = SHIFT_SUPERSEDED;
-	shift_set_state(s, SHIFT_CLOSED, SHIFT_BY_NEWER, ret_record);
+	s->outcome = outcome;
+	shift_set_state(s, SHIFT_CLOSED, cause, ret_record);
 	s->part = 0;
 	return true;
-}
-
-enum shift_gate shift_judge(const struct shift_signals *target)
-{
-	if (!target->known)
-		return SHIFT_GATE_NO_DATA;
-	if (target->availability < GATE_AVAILABILITY)
-		return SHIFT_GATE_FAIL;
-	if (target->has_completion &&
-	    target->completion < target->completion_past - GATE_COMPLETION)
-		return SHIFT_GATE_FAIL;
-	if (target->has_latency &&
-	    target->latency_s > target->latency_past_s * GATE_LATENCY + GATE_LATENCY_S)
-		return SHIFT_GATE_FAIL;
-	if (target->headroom > 0 && target->share >= target->headroom)
-		return SHIFT_GATE_CAPACITY;
-	return SHIFT_GATE_GO;
 }

@@ -17,8 +17,10 @@
  *
  * Holds are a set of reasons beside the phase. While there is any, neither the part nor the phase's time
  * goes on; ttl does. No data is a hold, never a go. Nothing goes back into a source whose availability
- * is under 35 %: BACK holds instead. Only elapsed time is kept, so a restart in the middle goes on where
- * it was. struct shift is plain data and may be written and read back as it is.
+ * is under 35 %: BACK holds instead, and so does a RAMP that goes down (after `set`, or of a newer shift that
+ * begins lower than the older one was); the gate is not asked on a way down. Only elapsed time is kept, so a
+ * restart in the middle goes on where it was. struct shift is plain data and may be written and read back as
+ * it is. ebb(8) names every transition as the tests do.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -73,6 +75,7 @@ enum shift_cause {
 	SHIFT_BY_STORE,
 	SHIFT_BY_VERB, /* start, pause, resume, advance, abort, restore, set */
 	SHIFT_BY_NEWER, /* superseded */
+	SHIFT_BY_GONE,	/* its pool or one of its groups is gone from the configuration */
 	SHIFT_CAUSE__COUNT,
 };
 
@@ -110,11 +113,13 @@ struct shift {
 	double phase_s;	    /* in this phase, without holds */
 	double total_s;	    /* since start, with holds */
 	double gate_fail_s; /* the gate has failed for this long without a break */
+	double clear_s;	    /* the gate has said go for this long: its holds end a second after it does */
 };
 
 struct shift_input {
 	enum shift_gate gate;
 	double source_availability; /* rule 2; negative: unknown, taken for dead */
+	double part_max;	    /* what the target's headroom allows; ramps stop there and hold */
 	bool store_lost;
 	double dt_s;
 };
@@ -129,14 +134,25 @@ struct shift_record {
 	double part, total_s;
 };
 
-/* What the gate sees of the target. Past: the same measure before the shift began. */
-struct shift_signals {
-	bool known; /* there was any probe or handshake lately */
+/* A group as the gate sees it, over all its backends. */
+struct shift_view {
+	bool known; /* there was evidence lately of at least half of what is ready */
 	double availability;
-	bool has_completion, has_latency;
-	double completion, completion_past; /* part of handshakes completed */
-	double latency_s, latency_past_s;
-	double share, headroom; /* of the pool; headroom 0: not known */
+	double attempts, completion;   /* handshakes lately, and the completed part of them */
+	double completed, handshake_s; /* completed ones lately, and how long they took: geometric mean */
+	double probe_s;		       /* good probes lately: mean; negative: there are none */
+};
+
+/* The same before the shift began; negative: not known. */
+struct shift_past {
+	double completion, handshake_s, probe_s;
+};
+
+struct shift_signals {
+	struct shift_view target, source;
+	struct shift_past target_past, source_past;
+	double share, headroom; /* of the target, in the pool; headroom 0: not known */
+	bool in_force;		/* DONE: the past is too long ago to be compared with */
 };
 
 struct shift_plan shift_plan_default(void);
@@ -153,10 +169,28 @@ EBB_MUST_CHECK int shift_do(struct shift *s, enum shift_verb verb, struct shift_
 /* `ebb shift set`: from here to `part` in `ramp_s`, and no further step. */
 EBB_MUST_CHECK int shift_set(struct shift *s, double part, double ramp_s,
 			     struct shift_record *ret_record, struct err *err);
-/* A newer shift from the same group takes over this one's part. False: it was closed already. */
-bool shift_supersede(struct shift *s, struct shift_record *ret_record);
+/* At once, whatever is in force: a newer shift from the same group takes over its part, or there is nothing
+ * left to shift. False: it was closed already. */
+bool shift_close(struct shift *s, enum shift_outcome outcome, enum shift_cause cause,
+		 struct shift_record *ret_record);
 
-enum shift_gate shift_judge(const struct shift_signals *target);
+/*
+ * shift_gate.c: the target first, by numbered rules; *ret_why names the one that decides.
+ *
+ *  1 no-data       nothing was heard of it lately
+ *  2 availability  it is below what rule 2 of weight.h asks for
+ *  3 completion    it completes fewer handshakes than in its past (without one: than the source does)
+ *  4 handshake     its handshakes take twice as long as in its past, and 20 ms
+ *  5 probe         its good probes do
+ *  6 headroom      it has no room for more
+ *
+ * In 3 to 5 the source is looked at next: what has become worse there in the same measure has another cause (a flood of
+ * SYNs, a slow edge), and the target is not blamed for it. Few handshakes say nothing, and chance is not held against it.
+ */
+enum shift_gate shift_judge(const struct shift_signals *signals, const char **ret_why);
+struct shift_past shift_past_none(void);
+/* Fills in what is not known yet, from what there is now. */
+void shift_remember(struct shift_past *past, const struct shift_view *now);
 
 const char *shift_phase_name(enum shift_phase phase);
 const char *shift_outcome_name(enum shift_outcome outcome);

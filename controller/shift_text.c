@@ -26,7 +26,7 @@ static_assert(COUNT(outcome_names) == SHIFT_OUTCOME__COUNT, "names");
 static const char *const cause_names[] = {
 	[SHIFT_BY_TIME] = "time",     [SHIFT_BY_GATE] = "gate",	  [SHIFT_BY_TTL] = "ttl",
 	[SHIFT_BY_SOURCE] = "source", [SHIFT_BY_STORE] = "store", [SHIFT_BY_VERB] = "verb",
-	[SHIFT_BY_NEWER] = "newer",
+	[SHIFT_BY_NEWER] = "newer",   [SHIFT_BY_GONE] = "gone",
 };
 static_assert(COUNT(cause_names) == SHIFT_CAUSE__COUNT, "names");
 

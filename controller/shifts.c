@@ -2,10 +2,10 @@
 #include "controller/shifts.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "controller/shift_view.h"
 
 static bool is_open(const struct shifts_entry *e)
 {
@@ -72,6 +72,14 @@ bool shifts_open(const struct shifts *s)
 
 /* --- starting */
 
+/* By its full name or, where it is unique, by its own. */
+static const char *full_name(const struct model *m, const char *name)
+{
+	uint32_t region = model_find_region(m, name);
+
+	return region == UINT32_MAX ? name : m->regions[region].full_name;
+}
+
 static int check_order(const struct model *m, const struct shifts_order *o, struct err *err)
 {
 	uint32_t at = model_find_pool(m, o->pool);
@@ -106,21 +114,31 @@ static struct shifts_entry *make_room(struct shifts *s)
 	return NULL;
 }
 
-static void take_over(struct shifts *s, struct shifts_entry *older)
+static void close_one(struct shifts *s, struct shifts_entry *e, enum shift_outcome outcome,
+		      enum shift_cause cause)
 {
 	struct shift_record record;
 
-	if (older && shift_supersede(&older->shift, &record))
-		tell(s, older, &record);
+	if (shift_close(&e->shift, outcome, cause, &record))
+		tell(s, e, &record);
 }
 
-int shifts_start(struct shifts *s, const struct model *m, const struct shifts_order *o,
+int shifts_start(struct shifts *s, const struct model *m, const struct shifts_order *order,
 		 struct err *err, struct shifts_entry **ret_entry)
 {
-	struct shifts_entry new = {.live = o->live}, *older, *room;
+	struct shifts_order named = *order, *o = &named;
+	struct shifts_entry new = {
+		.live = o->live,
+		.why = "",
+		.seen = {.target_past = shift_past_none(), .source_past = shift_past_none()},
+	};
+	struct shifts_entry *older, *room;
 	struct shift_record record;
-	int e = check_order(m, o, err);
+	int e;
 
+	named.from = full_name(m, order->from);
+	named.to = full_name(m, order->to);
+	e = check_order(m, o, err);
 	if (e)
 		return e;
 	snprintf(new.pool, sizeof(new.pool), "%s", o->pool);
@@ -133,7 +151,12 @@ int shifts_start(struct shifts *s, const struct model *m, const struct shifts_or
 			older && !strcmp(older->to, o->to) ? older->shift.part : 0, &record, err);
 	if (e)
 		return e;
-	take_over(s, older); /* closed now, so it may be what makes room */
+	if (older)
+		new.seen.source_past = older->seen.source_past;
+	if (older && !strcmp(older->to, o->to))
+		new.seen.target_past = older->seen.target_past;
+	if (older)
+		close_one(s, older, SHIFT_SUPERSEDED, SHIFT_BY_NEWER); /* so it may be what makes room */
 	room = make_room(s);
 	if (!room)
 		return err_set(err, ENOSPC, "%d shifts are open; close some first", SHIFTS_MAX);
@@ -155,31 +178,36 @@ int shifts_do(struct shifts *s, struct shifts_entry *e, enum shift_verb verb, st
 	return rc;
 }
 
-/* --- time */
-
-static bool has_data(const struct model *m, const struct model_pool *pool, uint32_t g)
+int shifts_set(struct shifts *s, struct shifts_entry *e, double part, double ramp_s, struct err *err)
 {
-	const struct model_group *group = &pool->groups[g];
+	struct shift_record record;
+	int rc = shift_set(&e->shift, part, ramp_s, &record, err);
 
-	for (uint32_t i = 0; i < group->member_count; i++)
-		if (m->backends[pool->members[group->first_member + i].backend].known)
-			return true;
-	return false;
+	if (!rc)
+		tell(s, e, &record);
+	return rc;
 }
 
-static struct shift_input input_of(const struct model *m, const struct place *at, double dt_s)
-{
-	const struct model_group *from = &at->pool->groups[at->from], *to = &at->pool->groups[at->to];
-	const struct shift_signals signals = {
-		.known = has_data(m, at->pool, at->to),
-		.availability = to->availability,
-		.share = to->share,
-		.headroom = to->headroom,
-	};
+/* --- time */
 
+static struct shift_input input_of(const struct model *m, const struct place *at,
+				   struct shifts_entry *e, double dt_s)
+{
+	const struct model_group *to = &at->pool->groups[at->to];
+	struct shift_signals *seen = &e->seen;
+
+	seen->target = shift_view_group(m, at->pool, at->to);
+	seen->source = shift_view_group(m, at->pool, at->from);
+	shift_remember(&seen->target_past, &seen->target);
+	shift_remember(&seen->source_past, &seen->source);
+	seen->share = to->share;
+	seen->headroom = to->headroom;
+	seen->in_force = e->shift.phase == SHIFT_DONE;
+	e->gate = shift_judge(seen, &e->why);
 	return (struct shift_input){
-		.gate = shift_judge(&signals),
-		.source_availability = has_data(m, at->pool, at->from) ? from->availability : -1,
+		.gate = e->gate,
+		.source_availability = seen->source.known ? seen->source.availability : -1,
+		.part_max = shift_view_part_max(at->pool, at->from, at->to),
 		.dt_s = dt_s,
 	};
 }
@@ -191,11 +219,11 @@ static void tick_one(struct shifts *s, struct model *m, struct shifts_entry *e, 
 	struct place at;
 
 	if (!find_place(m, e, &at)) {
-		take_over(s, e);
+		close_one(s, e, SHIFT_ABORTED, SHIFT_BY_GONE);
 		return;
 	}
 	if (dt_s > 0 && m->ticks) {
-		in = input_of(m, &at, dt_s);
+		in = input_of(m, &at, e, dt_s);
 		if (shift_tick(&e->shift, &in, &record))
 			tell(s, e, &record);
 	}
@@ -211,157 +239,4 @@ void shifts_tick(struct shifts *s, struct model *m, double dt_s)
 	for (uint32_t i = 0; i < s->count; i++)
 		if (is_open(&s->entries[i]))
 			tick_one(s, m, &s->entries[i], dt_s);
-}
-
-/* --- JSON */
-
-static json_t *holds_of(const struct shift *shift)
-{
-	json_t *holds = json_array();
-
-	for (int bit = 0; bit < SHIFT_HOLDS; bit++)
-		if (shift->holds & 1u << bit)
-			(void)json_array_append_new(holds,
-						    json_string(shift_hold_name((enum shift_hold)(1u << bit))));
-	return holds;
-}
-
-static json_t *steps_of(const struct shift_plan *plan)
-{
-	json_t *steps = json_array();
-
-	for (uint32_t i = 0; i < plan->step_count; i++)
-		(void)json_array_append_new(steps, json_pack("{sf, sf}", "share", plan->steps[i].part,
-							     "ramp_s", plan->steps[i].ramp_s));
-	return steps;
-}
-
-json_t *shifts_show(const struct shifts_entry *e)
-{
-	const struct shift *shift = &e->shift;
-	json_t *to = json_pack("{ss, ss, ss, ss, ss, si, so, sf, sf, sf, sf, so, ss, ss, sb}", "name",
-			       e->name, "pool", e->pool, "from", e->from, "to", e->to, "phase",
-			       shift_phase_name(shift->phase), "step", (int)shift->step, "steps",
-			       steps_of(&shift->plan), "share", shift->part, "elapsed_s", shift->total_s,
-			       "bake_s", shift->plan.bake_s, "ttl_s", shift->plan.ttl_s, "holds",
-			       holds_of(shift), "actor", e->actor, "comment", e->comment, "live",
-			       e->live);
-
-	if (shift->outcome != SHIFT_OPEN)
-		(void)json_object_set_new(to, "outcome", json_string(shift_outcome_name(shift->outcome)));
-	return to;
-}
-
-json_t *shifts_save(const struct shifts *s)
-{
-	json_t *list = json_array();
-
-	for (uint32_t i = 0; i < s->count; i++) {
-		const struct shifts_entry *e = &s->entries[i];
-		const struct shift *x = &e->shift;
-
-		(void)json_array_append_new(
-			list,
-			json_pack("{ss, ss, ss, ss, ss, ss, sb, so, sf, sf, sf, sf, si, si, si, si, sf, sf, sf, sf, sf}",
-				  "name", e->name, "pool", e->pool, "from", e->from, "to", e->to,
-				  "actor", e->actor, "comment", e->comment, "live", e->live, "steps",
-				  steps_of(&x->plan), "bake_s", x->plan.bake_s, "ttl_s", x->plan.ttl_s,
-				  "gate_fail_max_s", x->plan.gate_fail_s, "back_per_s",
-				  x->plan.back_per_s, "phase", (int)x->phase, "outcome", (int)x->outcome,
-				  "step", (int)x->step, "holds", (int)x->holds, "part", x->part,
-				  "ramp_from", x->ramp_from, "phase_s", x->phase_s, "total_s",
-				  x->total_s, "gate_fail_s", x->gate_fail_s));
-	}
-	return list;
-}
-
-/* A number of [0, max], or NAN. */
-static double number_of(const json_t *from, const char *key, double max)
-{
-	const json_t *value = json_object_get(from, key);
-	double n = json_is_number(value) ? json_number_value(value) : NAN;
-
-	return n >= 0 && n <= max ? n : NAN;
-}
-
-static bool take_text(const json_t *from, const char *key, char *to, size_t size)
-{
-	const char *text = json_string_value(json_object_get(from, key));
-
-	return text && (size_t)snprintf(to, size, "%s", text) < size;
-}
-
-/* Sets *to; false if it is no number of [0, max]. */
-static bool take(const json_t *from, const char *key, double max, double *to)
-{
-	*to = number_of(from, key, max);
-	return !isnan(*to);
-}
-
-static bool take_count(const json_t *from, const char *key, uint32_t below, uint32_t *to)
-{
-	double n = number_of(from, key, below - 1);
-
-	if (isnan(n))
-		return false;
-	*to = (uint32_t)n;
-	return true;
-}
-
-static bool take_plan(const json_t *from, struct shift_plan *plan)
-{
-	const json_t *steps = json_object_get(from, "steps"), *step;
-	size_t i;
-
-	if (!json_is_array(steps) || !json_array_size(steps) ||
-	    json_array_size(steps) > SHIFT_STEPS_MAX)
-		return false;
-	json_array_foreach (steps, i, step)
-		if (!take(step, "share", 1, &plan->steps[i].part) ||
-		    !take(step, "ramp_s", 1e9, &plan->steps[i].ramp_s))
-			return false;
-	plan->step_count = (uint32_t)json_array_size(steps);
-	return take(from, "bake_s", 1e9, &plan->bake_s) && take(from, "ttl_s", 1e9, &plan->ttl_s) &&
-	       take(from, "gate_fail_max_s", 1e9, &plan->gate_fail_s) &&
-	       take(from, "back_per_s", 1e9, &plan->back_per_s);
-}
-
-static bool take_entry(const json_t *from, struct shifts_entry *e)
-{
-	struct shift *x = &e->shift;
-	uint32_t phase, outcome;
-
-	*e = (struct shifts_entry){.live = json_is_true(json_object_get(from, "live"))};
-	if (!take_text(from, "name", e->name, sizeof(e->name)) ||
-	    !take_text(from, "pool", e->pool, sizeof(e->pool)) ||
-	    !take_text(from, "from", e->from, sizeof(e->from)) ||
-	    !take_text(from, "to", e->to, sizeof(e->to)) ||
-	    !take_text(from, "actor", e->actor, sizeof(e->actor)) ||
-	    !take_text(from, "comment", e->comment, sizeof(e->comment)) ||
-	    !take_plan(from, &x->plan) ||
-	    !take_count(from, "phase", SHIFT_PHASE__COUNT, &phase) ||
-	    !take_count(from, "outcome", SHIFT_OUTCOME__COUNT, &outcome) ||
-	    !take_count(from, "step", x->plan.step_count, &x->step) ||
-	    !take_count(from, "holds", 1u << SHIFT_HOLDS, &x->holds))
-		return false;
-	x->phase = (enum shift_phase)phase;
-	x->outcome = (enum shift_outcome)outcome;
-	return take(from, "part", 1, &x->part) && take(from, "ramp_from", 1, &x->ramp_from) &&
-	       take(from, "phase_s", 1e12, &x->phase_s) && take(from, "total_s", 1e12, &x->total_s) &&
-	       take(from, "gate_fail_s", 1e12, &x->gate_fail_s);
-}
-
-void shifts_load(struct shifts *s, const json_t *saved)
-{
-	unsigned long long number;
-	const json_t *one;
-	size_t i;
-
-	json_array_foreach (saved, i, one) {
-		if (s->count == SHIFTS_MAX || !take_entry(one, &s->entries[s->count]))
-			continue;
-		if (sscanf(s->entries[s->count].name, "shift-%llu", &number) == 1 && number > s->next)
-			s->next = number;
-		s->count++;
-	}
 }

@@ -26,6 +26,9 @@ struct shifts_entry {
 	char actor[64], comment[SHIFTS_COMMENT_MAX + 1];
 	bool live; /* asks for sandboxes to be moved */
 	struct shift shift;
+	struct shift_signals seen; /* by the gate in the last tick; of it only the past outlives a restart */
+	enum shift_gate gate;	   /* what it said */
+	const char *why;	   /* a word that stays */
 };
 
 typedef void (*shifts_fn)(void *ctx, const struct shifts_entry *entry,
@@ -52,6 +55,8 @@ EBB_MUST_CHECK int shifts_start(struct shifts *s, const struct model *model,
 struct shifts_entry *shifts_find(struct shifts *s, const char *name);
 EBB_MUST_CHECK int shifts_do(struct shifts *s, struct shifts_entry *entry, enum shift_verb verb,
 			     struct err *err);
+EBB_MUST_CHECK int shifts_set(struct shifts *s, struct shifts_entry *entry, double part, double ramp_s,
+			      struct err *err);
 /* Time goes on by dt_s (0: only says what is in force), and the model's pools get the parts. Before model_tick(). */
 void shifts_tick(struct shifts *s, struct model *model, double dt_s);
 bool shifts_open(const struct shifts *s); /* any that is not closed */

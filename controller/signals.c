@@ -15,6 +15,8 @@
 
 struct reading {
 	uint64_t completed, failed; /* as of the last tick */
+	uint64_t timed, octaves;    /* likewise: completed ones whose time is known, and the sum of their buckets */
+	double times, logs;	    /* both of the last seconds, as rule 2 */
 	double ok, total;	    /* rule 2 */
 	double pool_ratio;	    /* rule 3, within a tick; above 1: in no pool that says something */
 	double new_total;	    /* of this tick */
@@ -100,6 +102,30 @@ static uint64_t not_below(uint64_t value, uint64_t floor)
 	return value > floor ? value : floor;
 }
 
+/* Each bucket is an octave, so the mean of their numbers is a geometric mean of times, finer than one bucket. */
+static void read_times(struct reading *r, const struct backend_signals *from, struct model_backend *b,
+		       double keep)
+{
+	uint64_t timed = 0, octaves = 0;
+
+	r->times *= keep;
+	r->logs *= keep;
+	for (uint32_t i = 0; i < SIGNALS_BUCKETS && from->completed != r->completed; i++) {
+		timed += from->took[i];
+		octaves += (uint64_t)from->took[i] * i;
+	}
+	if (r->known && timed > r->timed && octaves >= r->octaves) {
+		r->times += (double)(timed - r->timed);
+		r->logs += (double)(octaves - r->octaves);
+	}
+	if (from->completed != r->completed) {
+		r->timed = timed;
+		r->octaves = octaves;
+	}
+	b->signals.timed = r->times;
+	b->signals.took_s = r->times > 0 ? exp2(r->logs / r->times - 0.5) * 1e-6 : 0;
+}
+
 /* Rules 1 and 2. Counters and table are not read at one moment: what seems to have been undone waits. */
 static void read_backend(struct signals *s, const struct backend_signals *from, struct model_backend *b,
 			 double keep)
@@ -112,6 +138,7 @@ static void read_backend(struct signals *s, const struct backend_signals *from, 
 	r->ok *= keep;
 	r->total *= keep;
 	r->new_total = 0;
+	read_times(r, from, b, keep);
 	if (r->known) {
 		double ok = (double)(not_below(from->completed, r->completed) - r->completed);
 
@@ -182,6 +209,7 @@ void signals_tick(struct signals *s, const struct dataplane_tables *tables, stru
 			continue;
 		b->signals.judged = signals_judge(r->ok, r->total, r->pool_ratio);
 		if (r->new_total > 0)
-			model_inband(m, i, b->signals.judged, r->new_total * r->pool_ratio, dt_s);
+			model_inband(m, i, b->signals.judged, r->new_total * r->pool_ratio, dt_s,
+				     now);
 	}
 }

@@ -269,7 +269,8 @@ static void group_results(struct weight_tick *t)
 	uint32_t n = t->in->group_count;
 
 	for (uint32_t g = 0; g < n; g++) {
-		t->groups[g].share = t->state->groups[g].base;
+		t->groups[g].share = t->groups[g].base = t->state->groups[g].base;
+		t->groups[g].moved = t->state->groups[g].moved;
 		t->groups[g].want = t->state->groups[g].want;
 		t->state->groups[g].room = 0; /* here: received by shifts */
 	}

@@ -94,6 +94,8 @@ struct weight_group_result {
 	double want;                /* share by rules 1 to 4 */
 	double share;    /* after 5 and 6; shares sum to 1 unless the pool is empty (then all 0) */
 	double headroom; /* largest share that it can carry */
+	double base;     /* share before shifts */
+	double moved;    /* share that a shift has taken from it by now */
 	enum weight_limit limited_by;
 };
 

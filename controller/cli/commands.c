@@ -180,6 +180,7 @@ static const struct arg shift_start_args[] = {
 	{"--steps", "steps", ARG_STEPS, NEEDED, NULL, "SHARE[@TIME],...: 20%,60%@30s,100%@30s"},
 	{"--bake", "bake_s", ARG_DURATION, 0, NULL, "how long each step is watched before the next"},
 	{"--ttl", "ttl_s", ARG_DURATION, 0, NULL, "when it is undone by itself"},
+	{"--patience", "patience_s", ARG_DURATION, 0, NULL, "how long a failing gate is borne before it goes back; 10s"},
 	{"--comment", "comment", ARG_TEXT, 0, NULL, "why; stands in the history"},
 	{"--live", "live", ARG_FLAG, 0, NULL, "ask for sandboxes to be moved at this pace"},
 	{"--wait", "_wait", ARG_FLAG, 0, NULL, "stay until it is done: exit 5 if it went back"},
@@ -189,8 +190,10 @@ static const struct arg shift_start_args[] = {
 
 static const struct arg shift_set_args[] = {
 	{"NAME", "name", ARG_TEXT, NEEDED, NULL, "the shift"},
+	{"--share", "steps", ARG_STEPS, 0, NULL, "SHARE[@TIME]: from here to that share, and no further step"},
 	{"--bake", "bake_s", ARG_DURATION, 0, NULL, "how long each step is watched before the next"},
 	{"--ttl", "ttl_s", ARG_DURATION, 0, NULL, "when it is undone by itself"},
+	{"--patience", "patience_s", ARG_DURATION, 0, NULL, "how long a failing gate is borne"},
 	{"--comment", "comment", ARG_TEXT, 0, NULL, "why"},
 	{NULL},
 };
@@ -199,7 +202,7 @@ static int shift_set_finish(json_t *params, struct err *err)
 {
 	return json_object_size(params) > 1
 		       ? 0
-		       : err_set(err, EINVAL, "nothing to set; give --bake, --ttl or --comment");
+		       : err_set(err, EINVAL, "nothing to set; give --share, --bake, --ttl, --patience or --comment");
 }
 
 const struct command commands[] = {

@@ -103,6 +103,39 @@ static void shift_steps(struct cli *cli, const json_t *shift)
 	}
 }
 
+/* "completion 99.1 % (was 99.3 %), handshake 1.2 ms (was 1.1 ms)" */
+static void shift_compare(const json_t *gate, const char *what, const char *now, const char *past,
+			  char *(*units)(double, char *), char *to, size_t size)
+{
+	char a[UNITS_TEXT_MAX], b[UNITS_TEXT_MAX];
+	size_t used = strlen(to);
+
+	if (!json_object_get(gate, now))
+		return;
+	snprintf(to + used, size - used, "%s%s %s%s%s%s", used ? ", " : "", what,
+		 field_units(gate, now, units, a), json_object_get(gate, past) ? " (was " : "",
+		 json_object_get(gate, past) ? field_units(gate, past, units, b) : "",
+		 json_object_get(gate, past) ? ")" : "");
+}
+
+static void shift_gate(struct cli *cli, const json_t *gate)
+{
+	const char *says = field_text(gate, "says"), *why = field_text(gate, "why");
+	bool has_why = strcmp(why, "-") && why[0] && strcmp(why, says);
+	char text[400] = "";
+
+	if (!gate)
+		return;
+	print_line(cli, "gate", strcmp(says, "go") ? TONE_WARN : TONE_GOOD, "%s%s%s", says, has_why ? ": " : "",
+		   has_why ? why : "");
+	shift_compare(gate, "availability", "availability", "", units_percent, text, sizeof(text));
+	shift_compare(gate, "source", "source_availability", "", units_percent, text, sizeof(text));
+	shift_compare(gate, "completion", "completion", "completion_past", units_percent, text, sizeof(text));
+	shift_compare(gate, "handshake", "handshake_s", "handshake_past_s", units_duration, text, sizeof(text));
+	shift_compare(gate, "probe", "probe_s", "probe_past_s", units_duration, text, sizeof(text));
+	print_line(cli, "", TONE_PLAIN, "%s", text);
+}
+
 static void shift_page(struct cli *cli, const json_t *shift)
 {
 	char a[UNITS_TEXT_MAX], b[UNITS_TEXT_MAX], c[UNITS_TEXT_MAX], holds[160], phase[64];
@@ -115,11 +148,13 @@ static void shift_page(struct cli *cli, const json_t *shift)
 		   field_units(shift, "elapsed_s", units_duration, a));
 	if (holds[0])
 		print_line(cli, "holds", TONE_WARN, "%s", holds);
+	shift_gate(cli, json_object_get(shift, "gate"));
 	print_line(cli, "moved", TONE_PLAIN, "%s of what %s would have",
 		   field_units(shift, "share", units_percent, a), field_text(shift, "from"));
-	print_line(cli, "limits", TONE_PLAIN, "bake %s, ttl %s",
+	print_line(cli, "limits", TONE_PLAIN, "bake %s, ttl %s, patience %s",
 		   field_units(shift, "bake_s", units_duration, b),
-		   field_units(shift, "ttl_s", units_duration, c));
+		   field_number(shift, "ttl_s") > 0 ? field_units(shift, "ttl_s", units_duration, c) : "none",
+		   field_units(shift, "patience_s", units_duration, a));
 	print_line(cli, "by", TONE_PLAIN, "%s%s%s", field_text(shift, "actor"),
 		   strcmp(field_text(shift, "comment"), "-") ? ": " : "",
 		   strcmp(field_text(shift, "comment"), "-") ? field_text(shift, "comment") : "");

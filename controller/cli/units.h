@@ -12,7 +12,7 @@
 #include "controller/err.h"
 
 #define UNITS_TEXT_MAX 48
-#define UNITS_STEPS_MAX 32
+#define UNITS_STEPS_MAX 16 /* as SHIFT_STEPS_MAX: no more are taken */
 
 /* "0.3" or "30%", [0,1]. */
 EBB_MUST_CHECK int units_parse_ratio(const char *text, struct err *err, double *ret_ratio);

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 
 #include "controller/shifts.h"
 #include "tests/unit/plain.h"
@@ -19,6 +20,8 @@ static struct model *model;
 static struct shifts shifts;
 static struct mono_ns now;
 static uint32_t records;
+static enum probe_outcome probes[3]; /* by region; PROBE_OUTCOME__COUNT: none */
+static double took_s[3];
 
 static void on_record(void *ctx, const struct shifts_entry *e, const struct shift_record *record)
 {
@@ -32,7 +35,7 @@ static void load(bool both)
 	struct config *old = config;
 
 	text_head(&t);
-	text_add(&t, "health:\n  probe: {type: none}\nproviders:\n  - name: p\n    regions:\n");
+	text_add(&t, "health:\n  probe: {type: tcp, port: 80, interval: 1s, timeout: 500ms}\nproviders:\n  - name: p\n    regions:\n");
 	for (int r = 0; r < 3; r++) {
 		text_add(&t, "      - name: r%d\n        backends:\n", r);
 		for (int i = 0; i < 4; i++)
@@ -56,6 +59,10 @@ static int begin(void **state)
 	shifts = (struct shifts){.on_record = on_record};
 	now = (struct mono_ns){1000000000};
 	records = 0;
+	for (int r = 0; r < 3; r++) {
+		probes[r] = PROBE_OK;
+		took_s[r] = 0.01;
+	}
 	load(true);
 	return 0;
 }
@@ -70,10 +77,22 @@ static int end(void **state)
 	return 0;
 }
 
+/* A probe of every backend in every tick, as its region has it. */
+static void probe_all(void)
+{
+	for (uint32_t i = 0; i < model->backend_count; i++) {
+		uint32_t region = model->backends[i].region;
+
+		if (!model->backends[i].leaving && probes[region] < PROBE_OUTCOME__COUNT)
+			model_probe_result(model, i, probes[region], took_s[region], now);
+	}
+}
+
 static void ticks(double seconds)
 {
 	for (int i = 0; i < seconds * 10; i++) {
 		now = mono_after(now, 0.1);
+		probe_all();
 		shifts_tick(&shifts, model, 0.1);
 		model_tick(model, now);
 	}
@@ -153,11 +172,76 @@ static void a_newer_one_from_there_takes_over(void **state)
 	ticks(30);
 	second = start("p/r1");
 	assert_int_equal(first->shift.outcome, SHIFT_SUPERSEDED);
+	assert_string_equal(second->from, "p/r0");
 	assert_true(second->shift.part == 0.3);
-	second = start("p/r2");
+	second = start("r2"); /* a region's own name will do */
+	assert_string_equal(second->to, "p/r2");
 	assert_true(second->shift.part == 0);
 	ticks(0.2);
 	assert_int_equal(model->pools[0].shift_count, 1);
+}
+
+static const char *holds(const struct shifts_entry *e)
+{
+	static char text[128];
+
+	text[0] = 0;
+	for (uint32_t bit = 0; bit < SHIFT_HOLDS; bit++)
+		if (e->shift.holds & 1u << bit)
+			snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s", text[0] ? " " : "",
+				 shift_hold_name((enum shift_hold)(1u << bit)));
+	return text;
+}
+
+static void what_the_gate_sees_is_real(void **state)
+{
+	struct shifts_entry *e;
+
+	ticks(2);
+	e = start("p/r1");
+	ticks(10); /* on the way to 30 % */
+	assert_int_equal(e->shift.phase, SHIFT_RAMP);
+	probes[1] = PROBE_OUTCOME__COUNT;
+	ticks(8);
+	assert_string_equal(holds(e), "no-data");
+	assert_string_equal(e->why, "no-data");
+	probes[1] = PROBE_OK;
+	ticks(1.5);
+	assert_string_equal(holds(e), "");
+	took_s[1] = 0.2; /* against 10 ms before the shift began */
+	ticks(2);
+	assert_string_equal(holds(e), "gate");
+	assert_string_equal(e->why, "probe");
+	took_s[0] = 0.2; /* the source, too: it is not the target's fault */
+	ticks(3);
+	assert_string_equal(holds(e), "");
+	probes[1] = PROBE_BAD_STATUS;
+	ticks(8);
+	assert_string_equal(holds(e), "gate");
+	assert_string_equal(e->why, "availability");
+	probes[0] = PROBE_REFUSED; /* nowhere to go back to */
+	ticks(30);
+	assert_int_equal(e->shift.outcome, SHIFT_OPEN);
+	probes[0] = PROBE_OK;
+	ticks(80);
+	assert_int_equal(e->shift.outcome, SHIFT_ABORTED);
+}
+
+static void a_target_that_has_no_room_holds(void **state)
+{
+	struct shifts_order o = order("p/r1");
+	struct shifts_entry *e;
+
+	ticks(1);
+	o.plan.steps[1] = (struct shift_step){1, 5}; /* 2/3 of a pool for a group that can carry 0.467 */
+	assert_int_equal(shifts_start(&shifts, model, &o, NULL, &e), 0);
+	ticks(30);
+	assert_string_equal(holds(e), "capacity");
+	assert_int_equal(e->shift.phase, SHIFT_RAMP);
+	assert_true(fabs(share(1) - 1.4 / 3) < 0.01);
+	assert_int_equal(shifts_do(&shifts, e, SHIFT_ADVANCE, NULL), 0);
+	ticks(5);
+	assert_true(fabs(share(1) - 2 / 3.) < 0.01);
 }
 
 static void over_a_reload_and_without_its_group(void **state)
@@ -189,13 +273,15 @@ static void over_a_restart_in_mid_ramp(void **state)
 	assert_int_equal(e->shift.phase, SHIFT_RAMP);
 	was = e->shift;
 	saved = shifts_save(&shifts);
-	shifts = (struct shifts){0};
+	shifts = (struct shifts){.on_record = on_record};
 	shifts_load(&shifts, saved);
 	assert_int_equal(shifts.count, 1);
 	assert_int_equal(shifts.next, 1);
 	assert_int_equal(shifts.entries[0].shift.phase, SHIFT_RAMP);
 	assert_true(shifts.entries[0].shift.part == was.part);
 	assert_true(shifts.entries[0].shift.phase_s == was.phase_s);
+	assert_true(fabs(shifts.entries[0].seen.target_past.probe_s - 0.01) < 1e-9);
+	assert_true(shifts.entries[0].seen.target_past.completion == -1);
 	assert_string_equal(shifts.entries[0].comment, "c");
 	shifts_tick(&shifts, model, 0);
 	assert_int_equal(model->pools[0].shift_count, 1);
@@ -246,6 +332,8 @@ int main(void)
 		TEST(what_is_refused),
 		TEST(a_shift_moves_its_part_and_gives_it_back),
 		TEST(a_newer_one_from_there_takes_over),
+		TEST(what_the_gate_sees_is_real),
+		TEST(a_target_that_has_no_room_holds),
 		TEST(over_a_reload_and_without_its_group),
 		TEST(over_a_restart_in_mid_ramp),
 		TEST(closed_ones_make_room),

@@ -293,12 +293,37 @@ static void a_probed_one_falls_by_handshakes_too(void **state)
 	assert_true(life.model->backends[0].health == 1);
 }
 
+/* Half of them in [1.024 ms, 2.048 ms), half four times as long: sqrt(1.448 * 5.793) ms. */
+static void how_long_they_take(void **state)
+{
+	const struct model_signals *shown;
+	struct backend_signals *s;
+
+	load(2, "none");
+	shown = &life.model->backends[0].signals;
+	s = &plain.signals[life.model->backends[0].id];
+	s->took[3] = 1000; /* before the daemon */
+	s->begun = s->completed = 1000;
+	tick();
+	assert_true(shown->timed == 0 && shown->took_s == 0);
+	s->begun += 20;
+	s->completed += 20;
+	s->took[11] += 10;
+	s->took[13] += 10;
+	tick();
+	assert_true(shown->timed == 20 && fabs(shown->took_s - 2.896e-3) < 1e-6);
+	for (int i = 0; i < 50; i++)
+		tick();
+	assert_true(shown->timed < 2 && fabs(shown->took_s - 2.896e-3) < 1e-6);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(judged),
 		cmocka_unit_test_setup_teardown(under_way_is_no_failure, begin, end),
 		cmocka_unit_test_setup_teardown(the_clock_turns_over, begin, end),
+		cmocka_unit_test_setup_teardown(how_long_they_take, begin, end),
 		cmocka_unit_test_setup_teardown(what_was_there_before_is_no_evidence, begin, end),
 		cmocka_unit_test_setup_teardown(one_that_completes_none_loses_its_share, begin, end),
 		cmocka_unit_test_setup_teardown(the_better_half_is_the_measure, begin, end),
