@@ -50,11 +50,14 @@ LABTOOL  := $(patsubst tests/net/%.c,build/tests/net/%,$(filter-out %.bpf.c %.so
 BENCH    := $(patsubst tests/bench/%.c,build/tests/bench/%,$(wildcard tests/bench/bench_*.c))
 BENCH_SKEL := $(patsubst tests/bench/%.bpf.c,build/tests/bench/%.skel.h,$(wildcard tests/bench/*.bpf.c))
 
-# libFuzzer targets. What they find worth keeping lands in build/fuzz/corpus, beside tests/fuzz/corpus.
+# libFuzzer targets. What they find worth keeping lands in build/fuzz/corpus, beside tests/fuzz/corpus, which every
+# run of the tests replays; fuzz_commands needs the BPF maps, so it is replayed with the packet tests.
 FUZZ_SECONDS ?= 60
 FUZZ_CC  := clang-19
 FUZZ     := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_OBJ := $(LIB_SRC:%.c=build/fuzz/obj/%.o)
+CORPUS   := $(patsubst tests/fuzz/%.c,build/tests/corpus/%,$(wildcard tests/fuzz/fuzz_*.c))
+CORPUS_BPF := build/tests/corpus/fuzz_commands
+FUZZ_OBJ := $(SAN_SRC:%.c=build/fuzz/obj/%.o)
 FUZZ_CFLAGS = $(filter-out -Werror,$(EBB_CFLAGS)) -O1 -fsanitize=fuzzer-no-link,address,undefined \
 	      -fno-sanitize-recover=undefined
 
@@ -105,6 +108,11 @@ build/tests/unit/%: tests/unit/%.c build/san/libebb.a
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(EBB_CFLAGS) $(SAN) -MMD -MP -o $@ $< build/san/libebb.a $(LDLIBS) -lcmocka
+
+build/tests/corpus/%: tests/fuzz/%.c tests/fuzz/replay.c build/san/libebb.a
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(EBB_CFLAGS) $(SAN) -o $@ $< tests/fuzz/replay.c build/san/libebb.a $(LDLIBS) -lcmocka
 
 build/tests/bpf/%: tests/bpf/%.c build/libebb.a $(BPF_SKEL)
 	$(call say,TEST,$@)
@@ -165,10 +173,10 @@ fuzz: $(FUZZ)
 test:
 	$(Q)$(MAKE) -k test-unit test-bpf test-net
 
-test-unit: $(UNIT)
+test-unit: $(UNIT) $(filter-out $(CORPUS_BPF),$(CORPUS))
 	$(Q)$(call RUN_ALL,$^)
 
-test-bpf: $(PACKET)
+test-bpf: $(PACKET) $(CORPUS_BPF)
 	$(Q)$(call RUN_ALL,$^)
 
 # N packets through each of xdp_lb and node, against plain C models of them.

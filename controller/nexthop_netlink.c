@@ -54,6 +54,15 @@ static bool read_mac(const struct nlattr *attr, uint8_t ret_mac[6])
 	return memcmp(ret_mac, zero, 6) != 0;
 }
 
+/* False: not there, or shorter than its type (libnl would read on). */
+static bool read_u32(const struct nlattr *attr, uint32_t *ret_value)
+{
+	if (!attr || nla_len(attr) < (int)sizeof(*ret_value))
+		return false;
+	memcpy(ret_value, nla_data(attr), sizeof(*ret_value));
+	return true;
+}
+
 static int family_of(const struct address *address)
 {
 	return address_is_ipv4(address) ? AF_INET : AF_INET6;
@@ -72,14 +81,20 @@ static uint16_t at_most_u16(uint32_t value)
 	return value > UINT16_MAX ? UINT16_MAX : (uint16_t)value;
 }
 
+static bool has_text(const struct nlattr *attr, const char *text)
+{
+	size_t length = attr ? strnlen(nla_data(attr), (size_t)nla_len(attr)) : 0;
+
+	return attr && length == strlen(text) && memcmp(nla_data(attr), text, length) == 0;
+}
+
 static void read_vlan(struct nlattr *linkinfo, struct nexthop_link *link)
 {
 	struct nlattr *info[IFLA_INFO_MAX + 1], *data[IFLA_VLAN_MAX + 1];
 
 	if (!linkinfo || nla_parse_nested(info, IFLA_INFO_MAX, linkinfo, NULL) < 0)
 		return;
-	if (!info[IFLA_INFO_KIND] || nla_strcmp(info[IFLA_INFO_KIND], "vlan") ||
-	    !info[IFLA_INFO_DATA])
+	if (!has_text(info[IFLA_INFO_KIND], "vlan") || !info[IFLA_INFO_DATA])
 		return;
 	if (nla_parse_nested(data, IFLA_VLAN_MAX, info[IFLA_INFO_DATA], NULL) < 0)
 		return;
@@ -91,6 +106,7 @@ static bool read_link(struct nlmsghdr *hdr, struct nexthop_link *ret_link)
 {
 	const struct ifinfomsg *ifi = nlmsg_data(hdr);
 	struct nlattr *attr[IFLA_MAX + 1];
+	uint32_t mtu;
 
 	if (nlmsg_parse(hdr, sizeof(*ifi), attr, IFLA_MAX, NULL) < 0 ||
 	    ifi->ifi_family != AF_UNSPEC)
@@ -100,11 +116,11 @@ static bool read_link(struct nlmsghdr *hdr, struct nexthop_link *ret_link)
 	ret_link->up = ifi->ifi_flags & IFF_UP && ifi->ifi_flags & IFF_RUNNING;
 	ret_link->ethernet =
 		ifi->ifi_type == ARPHRD_ETHER && read_mac(attr[IFLA_ADDRESS], ret_link->mac);
-	if (attr[IFLA_MTU])
-		ret_link->mtu_bytes = at_most_u16(nla_get_u32(attr[IFLA_MTU]));
+	if (read_u32(attr[IFLA_MTU], &mtu))
+		ret_link->mtu_bytes = at_most_u16(mtu);
 	read_vlan(attr[IFLA_LINKINFO], ret_link);
-	if (ret_link->vlan && attr[IFLA_LINK])
-		ret_link->parent = nla_get_u32(attr[IFLA_LINK]);
+	if (ret_link->vlan && !read_u32(attr[IFLA_LINK], &ret_link->parent))
+		ret_link->parent = 0;
 	return true;
 }
 
@@ -129,11 +145,13 @@ static bool read_prefix(struct nlmsghdr *hdr, struct nexthop_event *event)
 {
 	const struct rtmsg *rtm = nlmsg_data(hdr);
 	struct nlattr *attr[RTA_MAX + 1];
-	bool ipv4 = rtm->rtm_family == AF_INET;
+	bool ipv4;
 
 	if (nlmsg_parse(hdr, sizeof(*rtm), attr, RTA_MAX, NULL) < 0)
 		return false;
-	if ((!ipv4 && rtm->rtm_family != AF_INET6) || rtm->rtm_flags & RTM_F_CLONED)
+	ipv4 = rtm->rtm_family == AF_INET;
+	if ((!ipv4 && rtm->rtm_family != AF_INET6) || rtm->rtm_flags & RTM_F_CLONED ||
+	    rtm->rtm_dst_len > (ipv4 ? 32 : 128))
 		return false;
 	if (!read_address(attr[RTA_DST], &event->prefix.address) && ipv4)
 		memcpy(event->prefix.address.bytes, ipv4_prefix, 12); /* default route */
@@ -144,9 +162,11 @@ static bool read_prefix(struct nlmsghdr *hdr, struct nexthop_event *event)
 static void read_metrics(struct nlattr *metrics, struct nexthop_route *route)
 {
 	struct nlattr *attr[RTAX_MAX + 1];
+	uint32_t mtu;
 
-	if (metrics && nla_parse_nested(attr, RTAX_MAX, metrics, NULL) == 0 && attr[RTAX_MTU])
-		route->mtu_bytes = at_most_u16(nla_get_u32(attr[RTAX_MTU]));
+	if (metrics && nla_parse_nested(attr, RTAX_MAX, metrics, NULL) == 0 &&
+	    read_u32(attr[RTAX_MTU], &mtu))
+		route->mtu_bytes = at_most_u16(mtu);
 }
 
 /* An IPv4 route by an IPv6 gateway (RFC 5549) has RTA_VIA: family, then the address. */
@@ -165,27 +185,34 @@ struct route_answer {
 	struct nexthop_route route;
 };
 
-static int on_route(struct nl_msg *msg, void *ctx)
+bool nexthop_netlink_parse_route(struct nlmsghdr *hdr, const struct address *destination,
+				 struct nexthop_route *ret_route)
 {
-	struct route_answer *answer = ctx;
-	struct nlmsghdr *hdr = nlmsg_hdr(msg);
 	const struct rtmsg *rtm = nlmsg_data(hdr);
-	struct nexthop_route *route = &answer->route;
+	struct nexthop_route route = {.found = true};
 	struct nlattr *attr[RTA_MAX + 1];
 
 	if (hdr->nlmsg_type != RTM_NEWROUTE ||
 	    nlmsg_parse(hdr, sizeof(*rtm), attr, RTA_MAX, NULL) < 0)
-		return NL_SKIP;
-	if (rtm->rtm_type != RTN_UNICAST || !attr[RTA_OIF])
-		return NL_OK;
-	route->found = true;
-	route->ifindex = nla_get_u32(attr[RTA_OIF]);
-	if (!read_address(attr[RTA_GATEWAY], &route->gateway) &&
-	    !read_via(attr[RTA_VIA], &route->gateway))
-		route->gateway = *answer->destination;
-	read_address(attr[RTA_PREFSRC], &route->source);
-	read_metrics(attr[RTA_METRICS], route);
-	return NL_OK;
+		return false;
+	if (rtm->rtm_type != RTN_UNICAST || !read_u32(attr[RTA_OIF], &route.ifindex))
+		return false;
+	if (!read_address(attr[RTA_GATEWAY], &route.gateway) &&
+	    !read_via(attr[RTA_VIA], &route.gateway))
+		route.gateway = *destination;
+	read_address(attr[RTA_PREFSRC], &route.source);
+	read_metrics(attr[RTA_METRICS], &route);
+	*ret_route = route;
+	return true;
+}
+
+static int on_route(struct nl_msg *msg, void *ctx)
+{
+	struct route_answer *answer = ctx;
+
+	return nexthop_netlink_parse_route(nlmsg_hdr(msg), answer->destination, &answer->route)
+		       ? NL_OK
+		       : NL_SKIP;
 }
 
 static int on_neighbour(struct nl_msg *msg, void *ctx)

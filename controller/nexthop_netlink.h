@@ -60,6 +60,9 @@ struct nexthop_event {
 
 /* What a notification or a dumped entry says. False: nothing for us. Pure. */
 bool nexthop_netlink_parse(struct nlmsghdr *hdr, struct nexthop_event *ret_event);
+/* The answer to a question for the route to `destination`. False: no route that a packet could take. Pure. */
+bool nexthop_netlink_parse_route(struct nlmsghdr *hdr, const struct address *destination,
+				 struct nexthop_route *ret_route);
 
 typedef void (*nexthop_event_fn)(void *ctx, const struct nexthop_event *event);
 

@@ -65,8 +65,7 @@ static int read_all(int fd, size_t length, char **ret_bytes)
 	return 0;
 }
 
-/* Why the bytes are no state, or NULL and *ret_state. */
-static const char *parse(const char *bytes, size_t length, json_t **ret_state)
+const char *state_parse(const char *bytes, size_t length, json_t **ret_state)
 {
 	json_error_t where;
 	uint64_t sum;
@@ -122,7 +121,7 @@ int state_load(const char *dir, struct err *err, json_t **ret_state)
 	e = read_all(fd, (size_t)st.st_size, &bytes);
 	if (e)
 		return err_set(err, -e, "cannot read %s: %s", path, strerror(-e));
-	why = parse(bytes, (size_t)st.st_size, ret_state);
+	why = state_parse(bytes, (size_t)st.st_size, ret_state);
 	return why ? set_aside(path, why, err) : 0;
 }
 

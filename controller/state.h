@@ -20,6 +20,8 @@
 
 /* A new reference to an object. -ENOENT: there is none; -EBADMSG: set aside, `err` says why; else -errno. */
 EBB_MUST_CHECK int state_load(const char *dir, struct err *err, json_t **ret_state);
+/* Why the bytes are no state (NUL-terminated behind them), or NULL and *ret_state. Pure. */
+EBB_MUST_CHECK const char *state_parse(const char *bytes, size_t length, json_t **ret_state);
 EBB_MUST_CHECK int state_save(const char *dir, const json_t *state, struct err *err);
 
 /* The model's part of the state, put into `state` (an object), and taken out of it. Taking skips what it does not know,

@@ -8,10 +8,7 @@
 #include <string.h>
 
 #include "controller/config.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
-
-#define must(condition) ((condition) ? (void)0 : abort())
+#include "tests/fuzz/fuzz.h"
 
 static void check_health(const struct config_health *health)
 {

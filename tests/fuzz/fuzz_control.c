@@ -15,11 +15,7 @@
 
 #include "controller/control.h"
 #include "controller/log.h"
-
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
-
-#define must(condition) ((condition) ? (void)0 : abort())
+#include "tests/fuzz/fuzz.h"
 
 #define TURNS_MAX   100000
 #define REPLIES_MAX (8 * 1024 * 1024)
