@@ -208,11 +208,11 @@ static void what_the_gate_sees_is_real(void **state)
 	probes[1] = PROBE_OK;
 	ticks(1.5);
 	assert_string_equal(holds(e), "");
-	took_s[1] = 0.2; /* against 10 ms before the shift began */
+	took_s[1] = 0.055; /* against 10 ms before the shift began */
 	ticks(2);
 	assert_string_equal(holds(e), "gate");
 	assert_string_equal(e->why, "probe");
-	took_s[0] = 0.2; /* the source, too: it is not the target's fault */
+	took_s[0] = 0.055; /* the source, too: it is not the target's fault */
 	ticks(3);
 	assert_string_equal(holds(e), "");
 	probes[1] = PROBE_BAD_STATUS;
