@@ -70,7 +70,7 @@ static void turn_back(struct shift *s, enum shift_outcome outcome, enum shift_ca
 	shift_set_state(s, s->part > 0 ? SHIFT_BACK : SHIFT_CLOSED, cause, ret_record);
 }
 
-static int check_plan(const struct shift_plan *plan, struct err *err)
+int shift_check_plan(const struct shift_plan *plan, struct err *err)
 {
 	if (plan->step_count < 1 || plan->step_count > SHIFT_STEPS_MAX)
 		return err_set(err, EINVAL, "a shift has 1 to %d steps", SHIFT_STEPS_MAX);
@@ -97,7 +97,7 @@ static int check_plan(const struct shift_plan *plan, struct err *err)
 int shift_start(struct shift *s, const struct shift_plan *plan, double part,
 		struct shift_record *ret_record, struct err *err)
 {
-	int e = check_plan(plan, err);
+	int e = shift_check_plan(plan, err);
 
 	if (e < 0)
 		return e;
@@ -331,7 +331,7 @@ int shift_set(struct shift *s, double part, double ramp_s, struct shift_record *
 		return refuse(s, "set", err);
 	plan.step_count = 1;
 	plan.steps[0] = (struct shift_step){part, ramp_s};
-	e = check_plan(&plan, err);
+	e = shift_check_plan(&plan, err);
 	if (e < 0)
 		return e;
 	s->plan = plan;

@@ -158,6 +158,8 @@ struct shift_signals {
 struct shift_plan shift_plan_default(void);
 /* "20%,60%@30s,100%@30s": parts rise; @TIME is the ramp's, in ms, s, m or h. -EINVAL with the reason. */
 EBB_MUST_CHECK int shift_parse_steps(const char *text, struct shift_plan *plan, struct err *err);
+/* -EINVAL with what is wrong: what shift_start() and a state file may ask for. */
+EBB_MUST_CHECK int shift_check_plan(const struct shift_plan *plan, struct err *err);
 /* `part`: 0, or that of the shift that it supersedes. -EINVAL: the plan is no plan. */
 EBB_MUST_CHECK int shift_start(struct shift *s, const struct shift_plan *plan, double part,
 			       struct shift_record *ret_record, struct err *err);

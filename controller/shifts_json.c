@@ -148,7 +148,7 @@ static bool take_plan(const json_t *from, struct shift_plan *plan)
 	plan->step_count = (uint32_t)json_array_size(steps);
 	return take(from, "bake_s", 1e9, &plan->bake_s) && take(from, "ttl_s", 1e9, &plan->ttl_s) &&
 	       take(from, "gate_fail_max_s", 1e9, &plan->gate_fail_s) &&
-	       take(from, "back_per_s", 1e9, &plan->back_per_s);
+	       take(from, "back_per_s", 1e9, &plan->back_per_s) && !shift_check_plan(plan, NULL);
 }
 
 /* -1: was not known. A member that is missing was not known either: older versions did not write it. */
@@ -181,7 +181,7 @@ static bool take_entry(const json_t *from, struct shifts_entry *e)
 	if (!take_text(from, "name", e->name, sizeof(e->name)) ||
 	    !take_text(from, "pool", e->pool, sizeof(e->pool)) ||
 	    !take_text(from, "from", e->from, sizeof(e->from)) ||
-	    !take_text(from, "to", e->to, sizeof(e->to)) ||
+	    !take_text(from, "to", e->to, sizeof(e->to)) || !strcmp(e->from, e->to) ||
 	    !take_text(from, "actor", e->actor, sizeof(e->actor)) ||
 	    !take_text(from, "comment", e->comment, sizeof(e->comment)) ||
 	    !take_past(from, "from_past", &e->seen.source_past) ||
@@ -198,6 +198,21 @@ static bool take_entry(const json_t *from, struct shifts_entry *e)
 	       take(from, "gate_fail_s", 1e12, &x->gate_fail_s);
 }
 
+/* What shifts_start() never lets be: two of a name, two open ones from one group of a pool. */
+static bool clashes(const struct shifts *s, const struct shifts_entry *e)
+{
+	for (uint32_t i = 0; i < s->count; i++) {
+		const struct shifts_entry *other = &s->entries[i];
+
+		if (!strcmp(e->name, other->name))
+			return true;
+		if (e->shift.phase != SHIFT_CLOSED && other->shift.phase != SHIFT_CLOSED &&
+		    !strcmp(e->pool, other->pool) && !strcmp(e->from, other->from))
+			return true;
+	}
+	return false;
+}
+
 void shifts_load(struct shifts *s, const json_t *saved)
 {
 	unsigned long long number;
@@ -205,7 +220,8 @@ void shifts_load(struct shifts *s, const json_t *saved)
 	size_t i;
 
 	json_array_foreach (saved, i, one) {
-		if (s->count == SHIFTS_MAX || !take_entry(one, &s->entries[s->count]))
+		if (s->count == SHIFTS_MAX || !take_entry(one, &s->entries[s->count]) ||
+		    clashes(s, &s->entries[s->count]))
 			continue;
 		if (sscanf(s->entries[s->count].name, "shift-%llu", &number) == 1 && number > s->next)
 			s->next = number;

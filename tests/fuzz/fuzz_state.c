@@ -67,6 +67,7 @@ static void check_shifts(const struct shifts *s)
 
 		must(x->phase < SHIFT_PHASE__COUNT && x->outcome < SHIFT_OUTCOME__COUNT);
 		must(x->part >= 0 && x->part <= 1 && x->step < x->plan.step_count);
+		must(shift_check_plan(&x->plan, NULL) == 0 && strcmp(s->entries[i].from, s->entries[i].to));
 	}
 }
 
