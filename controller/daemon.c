@@ -48,6 +48,19 @@ char *daemon_time(char *to)
 
 /* --- events */
 
+/* `durable`: what somebody decided, rather than what was seen. */
+static void remember(struct daemon *d, json_t *event, bool durable)
+{
+	bool failing = d->audit && audit_failing(d->audit);
+	int e = 0;
+
+	history_add(d->history, ev_time(), event);
+	if (d->audit)
+		e = audit_add(d->audit, ev_time(), event, durable);
+	if (e && !failing)
+		log_error("audit", "ok=false error=%s kept=memory", log_quote(strerror(-e)));
+}
+
 void daemon_event(struct daemon *d, enum model_event_kind kind, json_t *event, const char *line)
 {
 	bool bad = kind == MODEL_EVENT_BACKEND_DOWN || kind == MODEL_EVENT_POOL_EMPTY ||
@@ -61,7 +74,7 @@ void daemon_event(struct daemon *d, enum model_event_kind kind, json_t *event, c
 	if (!event)
 		return;
 	if (kind != MODEL_EVENT_TABLE)
-		history_add(d->history, ev_time(), event);
+		remember(d, event, false);
 	if (d->control)
 		control_publish_event(d->control, event);
 }
@@ -109,7 +122,7 @@ static void on_shift(void *ctx, const struct shifts_entry *e, const struct shift
 	d->shifts_saved = (struct mono_ns){0}; /* by the next tick at the latest */
 	if (!event)
 		return;
-	history_add(d->history, ev_time(), event);
+	remember(d, event, true);
 	if (d->control)
 		control_publish_event(d->control, event);
 	json_decref(event);
@@ -333,6 +346,16 @@ static int load_state(struct daemon *d, struct err *err)
 	return d->state ? 0 : err_set(err, ENOMEM, "out of memory");
 }
 
+/* Without it, events are in the log and in memory. */
+static void open_audit(struct daemon *d)
+{
+	struct err why = {{0}};
+	int e = audit_open(d->options.state_dir, d->history, &why, &d->audit);
+
+	if (e || why.text[0])
+		log_warn("audit", "ok=%s error=%s", e ? "false" : "true", log_quote(why.text));
+}
+
 static int open_dataplane(struct daemon *d, struct err *err)
 {
 	struct dataplane_sizes sizes = {.slots = d->config->edge.slots,
@@ -537,6 +560,8 @@ static int prepare(struct daemon *d, struct err *err)
 		e = load_state(d, err);
 	if (!e && history_new(&d->history))
 		e = err_set(err, ENOMEM, "out of memory");
+	if (!e)
+		open_audit(d);
 	return e;
 }
 
@@ -616,6 +641,7 @@ void daemon_stop(struct daemon *d)
 	if (d->dataplane)
 		dataplane_close(d->dataplane);
 	config_free(d->config);
+	audit_free(d->audit);
 	history_free(d->history);
 	json_decref(d->state);
 	free(d->native);

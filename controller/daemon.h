@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "controller/audit.h"
 #include "controller/config.h"
 #include "controller/control.h"
 #include "controller/dataplane.h"
@@ -52,6 +53,7 @@ struct daemon {
 	struct nexthops *nexthops;
 	struct control *control;
 	struct history *history;
+	struct audit *audit; /* NULL: there is no file */
 	struct web *web; /* metrics and status page */
 	struct shifts shifts;
 	struct mono_ns shifts_ticked, shifts_saved;

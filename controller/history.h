@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #ifndef EBB_HISTORY_H
 #define EBB_HISTORY_H
-/* history: the last HISTORY_MAX events, oldest first out. What `ebb history` shows; bounded memory, gone with the daemon. */
+/* history: the last HISTORY_MAX events, oldest first out. What `ebb history` shows; bounded memory. audit.c keeps them over a restart. */
 #include <jansson.h>
 #include <stdint.h>
 

@@ -28,15 +28,6 @@ static void free_text(char **text)
 	free(*text);
 }
 
-static uint64_t checksum(const char *bytes, size_t length)
-{
-	uint64_t h = 0xcbf29ce484222325u;
-
-	for (size_t i = 0; i < length; i++)
-		h = (h ^ (unsigned char)bytes[i]) * 0x100000001b3u;
-	return hash_mix(h);
-}
-
 /* --- reading */
 
 static int read_all(int fd, size_t length, char **ret_bytes)
@@ -76,7 +67,7 @@ const char *state_parse(const char *bytes, size_t length, json_t **ret_state)
 		return "it has no header of version 1";
 	snprintf(head, sizeof(head), HEAD, sum);
 	if (memcmp(bytes, head, HEAD_BYTES) ||
-	    checksum(bytes + HEAD_BYTES, length - HEAD_BYTES) != sum)
+	    hash_checksum(bytes + HEAD_BYTES, length - HEAD_BYTES) != sum)
 		return "its checksum does not match";
 	state = json_loadb(bytes + HEAD_BYTES, length - HEAD_BYTES, JSON_REJECT_DUPLICATES, &where);
 	if (!json_is_object(state)) {
@@ -152,7 +143,7 @@ static int write_file(const char *path, const char *body)
 
 	if (fd < 0)
 		return -errno;
-	snprintf(head, sizeof(head), HEAD, checksum(body, length));
+	snprintf(head, sizeof(head), HEAD, hash_checksum(body, length));
 	e = write_all(fd, head, HEAD_BYTES);
 	if (!e)
 		e = write_all(fd, body, length);
