@@ -124,6 +124,20 @@ build/tests/net/%.bpf.o: tests/net/%.bpf.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(BPF_CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
 
+# The same program by other rules: what an upgrade puts in its place.
+build/tests/net/other_lb.bpf.o: bpf/xdp_lb.bpf.c
+	$(call say,BPF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(BPF_CLANG) $(BPF_CFLAGS) -O3 -MMD -MP -c $< -o $@
+
+build/tests/net/other_lb.skel.h: build/tests/net/other_lb.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name other_lb > $@
+
+build/tests/net/swap_program: tests/net/swap_program.c build/tests/net/other_lb.skel.h
+	$(call say,TOOL,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(EBB_CFLAGS) -MMD -MP -o $@ $< $(LDLIBS)
+
 build/tests/net/%.so: tests/net/%.so.c
 	$(call say,TOOL,$@)
 	$(Q)mkdir -p $(@D)

@@ -229,6 +229,14 @@ static unsigned look_around(struct client *client, unsigned begun, double now, b
 	return waiting;
 }
 
+/* What is still outstanding when the patience after the end is over. */
+static void end_unanswered(struct client *client, unsigned begun)
+{
+	for (unsigned i = 0; !client->udp && i < begun; i++)
+		if (client->talks[i].end == END_NONE && client->talks[i].heard < client->talks[i].said)
+			talk_end(client, &client->talks[i], END_SILENCE);
+}
+
 static void client_run(struct client *client)
 {
 	double stopped = 0;
@@ -238,24 +246,27 @@ static void client_run(struct client *client)
 	for (;;) {
 		struct epoll_event events[256];
 		double now = tool_now_s(CLOCK_MONOTONIC);
+		bool stop = stopping; /* one answer for the whole turn: what is said in it is waited for */
 		unsigned waiting;
 		int n;
 
 		/* ten a turn: the servers are asked to talk, not to stand a storm */
-		for (unsigned i = 0; i < 10 && begun < client->count && !stopping; i++, begun++)
+		for (unsigned i = 0; i < 10 && begun < client->count && !stop; i++, begun++)
 			talk_begin(client, &client->talks[begun], now);
-		for (unsigned i = begun; stopping && i < client->count; i++)
+		for (unsigned i = begun; stop && i < client->count; i++)
 			client->talks[i].end = END_NO_CONNECTION;
-		waiting = look_around(client, begun, now, !stopping, &greeted);
+		waiting = look_around(client, begun, now, !stop, &greeted);
 		if (!ready && greeted == client->count) {
 			printf("{\"ready\": %u}\n", greeted);
 			fflush(stdout);
 			ready = true;
 		}
-		if (stopping && stopped == 0)
+		if (stop && stopped == 0)
 			stopped = now;
-		if (stopping && (!waiting || now - stopped > client->silence_s))
+		if (stop && (!waiting || now - stopped > client->silence_s)) {
+			end_unanswered(client, begun);
 			return;
+		}
 		n = epoll_wait(client->epoll, events, 256, 5);
 		now = tool_now_s(CLOCK_MONOTONIC);
 		for (int i = 0; i < n; i++) {
