@@ -74,27 +74,26 @@ static int hits_reserve(struct race *race, uint32_t more)
 	return 0;
 }
 
-/* Chunks keep what is reserved near what is hit: late in the race nearly every step misses. */
+/* Block by block, so that what is reserved stays near what is hit: late in the race nearly every step
+ * misses. */
 static int walk(struct race *race, uint32_t backend, uint32_t bound)
 {
 	const struct score *score = &race->scores[backend];
-	uint32_t rank = race->next[backend];
+	uint32_t slots[SCORE_BLOCK];
 
-	while (rank < bound) {
-		uint32_t stop = bound - rank > 512 ? rank + 512 : bound;
+	for (uint32_t rank = race->next[backend]; rank < bound; rank += SCORE_BLOCK) {
+		uint32_t steps = bound - rank < SCORE_BLOCK ? bound - rank : SCORE_BLOCK;
 
-		if (hits_reserve(race, stop - rank) < 0)
+		if (hits_reserve(race, steps) < 0)
 			return -ENOMEM;
-		for (; rank < stop; rank++) {
-			uint32_t slot = score_slot_at(race->space, score, rank);
-
-			if (slot < race->space->slots && is_free(race, slot))
+		score_slots_at(race->space, score, rank, slots);
+		for (uint32_t k = 0; k < steps; k++)
+			if (slots[k] < race->space->slots && is_free(race, slots[k]))
 				race->hits[race->hit_count++] = (struct hit){
-					.score = score_at(race->space, score, rank),
-					.slot = slot,
+					.score = score_at(race->space, score, rank + k),
+					.slot = slots[k],
 					.backend = (uint16_t)backend,
 				};
-		}
 	}
 	race->next[backend] = bound;
 	return 0;

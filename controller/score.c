@@ -54,6 +54,25 @@ void score_init(struct score *score, uint64_t hash, double capacity)
 	score->phase = ((double)(hash_mix(state) >> 44) + 0.5) * (1.0 / 1048576.0);
 }
 
+/* score_slot_at() without a branch and with a fixed trip count, so that compilers use vectors. */
+void score_slots_at(const struct score_space *space, const struct score *score, uint32_t rank,
+		    uint32_t *restrict ret_slots)
+{
+	const struct score s = *score;
+	uint32_t mask = space->mask, shift = space->shift;
+
+	for (uint32_t k = 0; k < SCORE_BLOCK; k++) {
+		uint32_t x = rank + k;
+
+		x = (x * s.multiply[0] + s.add[0]) & mask;
+		x ^= x >> shift;
+		x = (x * s.multiply[1] + s.add[1]) & mask;
+		x ^= x >> shift;
+		x = (x * s.multiply[2] + s.add[2]) & mask;
+		ret_slots[k] = x ^ x >> shift;
+	}
+}
+
 /*
  * x = m * 2^e with m in [sqrt(1/2), sqrt(2)): ln x = e ln 2 + 2 artanh(s), s = (m - 1)/(m + 1), |s|
  * < 0.1716. The series of artanh is cut after s^21/21: the rest is below 1e-17 of it.

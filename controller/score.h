@@ -55,6 +55,12 @@ static inline uint32_t score_slot_at(const struct score_space *space, const stru
 	return x;
 }
 
+/* The places at SCORE_BLOCK ranks from `rank` on, side by side; what is past the last rank is of no
+ * meaning. */
+#define SCORE_BLOCK 64
+void score_slots_at(const struct score_space *space, const struct score *score, uint32_t rank,
+		    uint32_t *ret_slots);
+
 static inline uint32_t score_rank_of(const struct score_space *space, const struct score *score,
 				     uint32_t slot)
 {

@@ -36,6 +36,24 @@ static void permutation_is_one(void **state)
 	}
 }
 
+static void blocks_are_the_same_permutation(void **state)
+{
+	struct random r = random_start("blocks");
+
+	for (int i = 0; i < 2000; i++) {
+		struct score_space space;
+		struct score score;
+		uint32_t slots[SCORE_BLOCK], rank;
+
+		score_space_init(&space, 1 + random_below(&r, 1u << random_below(&r, 23)));
+		score_init(&score, random_bits(&r), 1);
+		rank = random_below(&r, space.ranks);
+		score_slots_at(&space, &score, rank, slots);
+		for (uint32_t k = 0; k < SCORE_BLOCK && rank + k < space.ranks; k++)
+			assert_int_equal(slots[k], score_slot_at(&space, &score, rank + k));
+	}
+}
+
 static void scores_rise_with_rank(void **state)
 {
 	struct random r = random_start("scores");
@@ -113,6 +131,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(permutation_is_one),
+		cmocka_unit_test(blocks_are_the_same_permutation),
 		cmocka_unit_test(scores_rise_with_rank),
 		cmocka_unit_test(logarithm_is_near),
 		cmocka_unit_test(scores_are_the_same_everywhere),

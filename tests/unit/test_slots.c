@@ -241,6 +241,38 @@ static void history_does_not_show(void **state)
 	}
 }
 
+/* Three of ten regions are away, so that a third of the slots is on loan; then one backend after
+ * another, up, down and out: chains of loans are long, and whoever has room looks far. */
+static void history_does_not_show_among_many_loans(void **state)
+{
+	static const double healths[] = {0, 0.5, 0.94, 1, 1};
+	struct random r = random_start("many loans");
+	const uint32_t n = 300, slot_count = 32768;
+	uint16_t *primary = malloc(slot_count * sizeof(*primary));
+	struct slots *table, *fresh;
+
+	pool_equal(n);
+	table = table_new(n, slot_count);
+	for (uint32_t i = 0; i < n; i++)
+		weights[i] = i % 10 < 3 ? 1 : 100;
+	assert_int_equal(slots_set_weights(table, weights), 0);
+	assert_true(slots_lent(table) > slot_count / 4);
+	memcpy(primary, slots_primary(table), slot_count * sizeof(*primary));
+	for (int step = 0; step < 60; step++) {
+		weights[random_below(&r, n)] = 100 * healths[random_below(&r, 5)];
+		assert_int_equal(slots_set_weights(table, weights), 0);
+		assert_changes_tell(table, primary);
+		if (step % 6)
+			continue;
+		assert_int_equal(slots_new_like(backends, n, slot_count, table, &fresh), 0);
+		assert_int_equal(slots_set_weights(fresh, weights), 0);
+		assert_same_table(table, fresh);
+		slots_free(fresh);
+	}
+	slots_free(table);
+	free(primary);
+}
+
 static void order_does_not_matter(void **state)
 {
 	struct random r = random_start("order");
@@ -585,6 +617,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(table_is_the_stable_matching),
 		cmocka_unit_test(history_does_not_show),
+		cmocka_unit_test(history_does_not_show_among_many_loans),
 		cmocka_unit_test(order_does_not_matter),
 		cmocka_unit_test(shares_are_exact),
 		cmocka_unit_test(single_steps_move_the_fewest),
