@@ -17,6 +17,7 @@
 
 #include "controller/address.h"
 #include "controller/err.h"
+#include "controller/shift.h"
 #include "controller/latency.h"
 #include "maps/service.h"
 #include "maps/types.h"
@@ -117,6 +118,16 @@ struct config_weights {
 	double publish_change, publish_after_s;	      /* 0.02, 10 s */
 };
 
+/* When a group that stays degraded is shifted away by itself, and back: auto_shift.h. */
+struct config_auto_shift {
+	bool on;
+	double below, after_s;		      /* availability under 0.70 for 30 s starts it */
+	double restore_above, restore_after_s; /* at 0.95 or more for 5 m ends it */
+	double cool_down_s;		      /* 10 m after one has ended before the next */
+	struct shift_plan plan;		      /* 25%,50%@30s,100%@1m, bake 20 s, ttl 6 h, patience 10 s */
+	char *steps;			      /* as written */
+};
+
 struct config_backend {
 	char *name;
 	struct address address;
@@ -154,7 +165,7 @@ struct config_pool {
 	struct config_health health; /* config.health with the pool's own values over it */
 	double drain_s; /* how long a backend that a reload removed keeps its flows; default 0 */
 	struct config_weights weights; /* config.weights with the pool's own values over it */
-	bool auto_shift;
+	struct config_auto_shift auto_shift;
 };
 
 struct config_service {

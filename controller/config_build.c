@@ -257,8 +257,12 @@ static int build_pool(struct config_context *ctx, const struct raw_pool *raw, st
 	pool->track = track;
 	config_take_duration_or_never(ctx, "settle", raw->settle, 1, 30 * 86400.0, &pool->settle_s);
 	config_take_duration(ctx, "drain", raw->drain, 0, 30 * 86400.0, &pool->drain_s);
-	config_take_bool(ctx, "auto_shift", raw->auto_shift, &pool->auto_shift);
-	if (raw->health) {
+	if (raw->auto_shift) {
+		config_enter(ctx, "auto_shift");
+		r = config_build_auto_shift(ctx, raw->auto_shift, &pool->auto_shift);
+		config_leave(ctx);
+	}
+	if (!r && raw->health) {
 		config_enter(ctx, "health");
 		r = config_apply_health(ctx, raw->health, &pool->health);
 		config_leave(ctx);

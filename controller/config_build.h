@@ -19,6 +19,9 @@ EBB_MUST_CHECK int config_apply_health(struct config_context *ctx, const struct 
 				       struct config_health *health);
 void config_apply_weights(struct config_context *ctx, const struct raw_weights *raw,
 			  struct config_weights *weights);
+/* config_shift: the policy that the mapping turns on. Place: the `auto_shift` mapping. 0 or -ENOMEM. */
+EBB_MUST_CHECK int config_build_auto_shift(struct config_context *ctx, const struct raw_auto_shift *raw,
+					   struct config_auto_shift *policy);
 
 /* Whether one backend could be judged by both. */
 bool config_health_equal(const struct config_health *a, const struct config_health *b);

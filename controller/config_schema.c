@@ -168,6 +168,19 @@ static const cyaml_schema_field_t provider_fields[] = {
 };
 static const cyaml_schema_value_t provider_entry = ENTRY(raw_provider, provider_fields);
 
+static const cyaml_schema_field_t auto_shift_fields[] = {
+	TEXT(OPTIONAL, raw_auto_shift, below),
+	TEXT(OPTIONAL, raw_auto_shift, after),
+	TEXT(OPTIONAL, raw_auto_shift, restore_above),
+	TEXT(OPTIONAL, raw_auto_shift, restore_after),
+	TEXT(OPTIONAL, raw_auto_shift, cool_down),
+	TEXT(OPTIONAL, raw_auto_shift, steps),
+	TEXT(OPTIONAL, raw_auto_shift, bake),
+	TEXT(OPTIONAL, raw_auto_shift, ttl),
+	TEXT(OPTIONAL, raw_auto_shift, patience),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t pool_fields[] = {
 	TEXT(REQUIRED, raw_pool, name),
 	TEXT(OPTIONAL, raw_pool, slots),
@@ -175,7 +188,7 @@ static const cyaml_schema_field_t pool_fields[] = {
 	TEXT(OPTIONAL, raw_pool, track),
 	TEXT(OPTIONAL, raw_pool, settle),
 	TEXT(OPTIONAL, raw_pool, drain),
-	TEXT(OPTIONAL, raw_pool, auto_shift),
+	MAP(OPTIONAL, raw_pool, auto_shift, auto_shift_fields),
 	MAP(OPTIONAL, raw_pool, health, pool_health_fields),
 	MAP(OPTIONAL, raw_pool, weights, weights_fields),
 	CYAML_FIELD_END,
@@ -225,7 +238,6 @@ static const struct {
 	const char *key;
 } not_yet[] = {
 	{config_fields, "fleet"},
-	{pool_fields, "auto_shift"},
 };
 
 bool config_schema_not_yet(const cyaml_schema_field_t *fields, const cyaml_schema_field_t *field)

@@ -90,8 +90,13 @@ struct raw_provider {
 	uint32_t regions_count;
 };
 
+struct raw_auto_shift {
+	char *below, *after, *restore_above, *restore_after, *cool_down, *steps, *bake, *ttl, *patience;
+};
+
 struct raw_pool {
-	char *name, *slots, *track, *settle, *drain, *auto_shift;
+	char *name, *slots, *track, *settle, *drain;
+	struct raw_auto_shift *auto_shift;
 	struct raw_health *health;
 	struct raw_weights *weights;
 	/* `tiers` is a list of lists, which libcyaml cannot hold: read from the document. */
@@ -121,7 +126,7 @@ struct raw_config {
 
 extern const cyaml_schema_value_t config_schema;
 
-/* The key that this version understands but does nothing for, as "pools[].auto_shift"; such a key is refused. */
+/* The key that this version understands but does nothing for, as "fleet"; such a key is refused. */
 bool config_schema_not_yet(const cyaml_schema_field_t *fields, const cyaml_schema_field_t *field);
 /* `tiers`: a list of lists of text. */
 bool config_schema_is_tiers(const cyaml_schema_field_t *field);

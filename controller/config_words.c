@@ -218,6 +218,22 @@ static const char *track_name(const struct config_pool *pool)
 	return pool->has_track ? tracks[pool->track] : "by encap";
 }
 
+static void words_auto_shift(FILE *to, const struct config_auto_shift *a, const struct config_auto_shift *b)
+{
+	config_words_text(to, "auto_shift", a->on ? "on" : "off", b->on ? "on" : "off");
+	if (!a->on || !b->on)
+		return;
+	words_ratio(to, "auto_shift.below", a->below, b->below);
+	words_duration(to, "auto_shift.after", a->after_s, b->after_s);
+	words_ratio(to, "auto_shift.restore_above", a->restore_above, b->restore_above);
+	words_duration(to, "auto_shift.restore_after", a->restore_after_s, b->restore_after_s);
+	words_duration(to, "auto_shift.cool_down", a->cool_down_s, b->cool_down_s);
+	config_words_text(to, "auto_shift.steps", a->steps, b->steps);
+	words_duration(to, "auto_shift.bake", a->plan.bake_s, b->plan.bake_s);
+	words_duration(to, "auto_shift.ttl", a->plan.ttl_s, b->plan.ttl_s);
+	words_duration(to, "auto_shift.patience", a->plan.gate_fail_s, b->plan.gate_fail_s);
+}
+
 void config_words_pool(FILE *to, const struct config *config_a, const struct config_pool *a,
 		       const struct config *config_b, const struct config_pool *b)
 {
@@ -231,7 +247,7 @@ void config_words_pool(FILE *to, const struct config *config_a, const struct con
 	config_words_text(to, "track", track_name(a), track_name(b));
 	words_duration(to, "settle", a->settle_s, b->settle_s);
 	words_duration(to, "drain", a->drain_s, b->drain_s);
-	words_bool(to, "auto_shift", a->auto_shift, b->auto_shift);
+	words_auto_shift(to, &a->auto_shift, &b->auto_shift);
 }
 
 /* "192.0.2.10:443" would be ambiguous in IPv6; so "192.0.2.10 port 443", "192.0.2.10 all ports", "2001:db8::/64". */

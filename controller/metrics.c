@@ -345,6 +345,56 @@ static void metrics_pools(struct metrics *m)
 	metrics_members(m, "ebb_backend_slots", "Slots in a pool.", true);
 }
 
+/* --- shifts: those that are open, of which there are 128 at most */
+
+enum metrics_shift {
+	METRICS_SHIFT_PHASE,
+	METRICS_SHIFT_SHARE,
+	METRICS_SHIFT_HOLD,
+};
+
+static void metrics_shift_samples(struct metrics *m, const char *name, const struct shifts_entry *e,
+				  enum metrics_shift what)
+{
+	switch (what) {
+	case METRICS_SHIFT_PHASE:
+		SAMPLE(m, name, 1, "shift", e->name, "pool", e->pool, "from", e->from, "to", e->to, "actor",
+		       e->actor, "phase", shift_phase_name(e->shift.phase));
+		break;
+	case METRICS_SHIFT_SHARE:
+		SAMPLE(m, name, e->shift.part, "shift", e->name, "pool", e->pool, "from", e->from, "to",
+		       e->to);
+		break;
+	case METRICS_SHIFT_HOLD:
+		for (int bit = 0; bit < SHIFT_HOLDS; bit++)
+			if (e->shift.holds & 1u << bit)
+				SAMPLE(m, name, 1, "shift", e->name, "pool", e->pool, "hold",
+				       shift_hold_name((enum shift_hold)(1u << bit)));
+		break;
+	}
+}
+
+static void metrics_shift_family(struct metrics *m, const char *name, const char *help,
+				 enum metrics_shift what)
+{
+	const struct shifts *shifts = m->source->shifts;
+
+	metrics_head(m->to, name, "gauge", help);
+	for (uint32_t i = 0; shifts && i < shifts->count; i++)
+		if (shifts->entries[i].shift.phase != SHIFT_CLOSED)
+			metrics_shift_samples(m, name, &shifts->entries[i], what);
+}
+
+static void metrics_shifts(struct metrics *m)
+{
+	metrics_shift_family(m, "ebb_shift_phase", "1, for the phase that an open shift is in.",
+			     METRICS_SHIFT_PHASE);
+	metrics_shift_family(m, "ebb_shift_share_ratio", "Part of the source's share that is moved.",
+			     METRICS_SHIFT_SHARE);
+	metrics_shift_family(m, "ebb_shift_hold", "1, for each reason that holds an open shift.",
+			     METRICS_SHIFT_HOLD);
+}
+
 /* --- counters of the data plane */
 
 static void metrics_services(struct metrics *m, const char *name, const char *help, size_t offset)
@@ -475,6 +525,7 @@ char *metrics_format(const struct metrics_source *source, size_t *ret_length)
 	metrics_read(&m);
 	metrics_daemon(&m);
 	metrics_pools(&m);
+	metrics_shifts(&m);
 	metrics_backends(&m);
 	metrics_handshakes(&m);
 	if (source->dataplane)

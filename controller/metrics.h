@@ -12,6 +12,7 @@
 
 #include "controller/dataplane.h"
 #include "controller/model.h"
+#include "controller/shifts.h"
 
 #define METRICS_TICK_BUCKETS 10
 
@@ -25,6 +26,7 @@ void metrics_observe(struct metrics_histogram *h, double seconds);
 
 struct metrics_source {
 	const struct model *model;
+	const struct shifts *shifts; /* NULL: none */
 	struct dataplane *dataplane; /* NULL: no counters */
 	const struct metrics_histogram *ticks;
 	const char *edge;

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "controller/auto_shift.h"
 #include "controller/config.h"
 #include "controller/err.h"
 #include "controller/health.h"
@@ -126,6 +127,7 @@ struct model_group {
 	double base, moved;  /* share before shifts, and what a shift has taken from it by now */
 	enum weight_limit limited_by;
 	enum model_level level;
+	double below_s, above_s; /* auto_shift.h */
 };
 
 struct model_member {
@@ -145,6 +147,8 @@ struct model_pool {
 	enum track track;
 	bool has_track;
 	double settle_s; /* INFINITY: never */
+	const struct config_auto_shift *auto_shift;
+	enum auto_says auto_says; /* if that is on */
 	struct model_group *groups; /* ordered by tier */
 	uint32_t group_count, tier_count;
 	struct model_member *members; /* ordered by group */

@@ -799,6 +799,7 @@ static int build_pool(struct build *b, const struct config_pool *c, struct model
 	pool->track = c->track;
 	pool->has_track = c->has_track;
 	pool->settle_s = c->settle_s;
+	pool->auto_shift = &c->auto_shift;
 	pool->weight_params = weight_params_of(&c->weights);
 	pool->published_at = b->now;
 	e = place_pool(b, pool);

@@ -20,7 +20,7 @@ static void tell(struct shifts *s, const struct shifts_entry *e, const struct sh
 
 /* --- names */
 
-static uint32_t find_group(const struct model *m, const struct model_pool *pool, const char *name)
+uint32_t shifts_find_group(const struct model *m, const struct model_pool *pool, const char *name)
 {
 	for (uint32_t g = 0; g < pool->group_count; g++)
 		if (!strcmp(m->regions[pool->groups[g].region].full_name, name))
@@ -40,8 +40,8 @@ static bool find_place(struct model *m, const struct shifts_entry *e, struct pla
 	if (pool == UINT32_MAX)
 		return false;
 	ret_place->pool = &m->pools[pool];
-	ret_place->from = find_group(m, ret_place->pool, e->from);
-	ret_place->to = find_group(m, ret_place->pool, e->to);
+	ret_place->from = shifts_find_group(m, ret_place->pool, e->from);
+	ret_place->to = shifts_find_group(m, ret_place->pool, e->to);
 	return ret_place->from != UINT32_MAX && ret_place->to != UINT32_MAX;
 }
 
@@ -88,9 +88,9 @@ static int check_order(const struct model *m, const struct shifts_order *o, stru
 	if (at == UINT32_MAX)
 		return err_set(err, ENOENT, "no pool \"%s\"", o->pool);
 	pool = &m->pools[at];
-	if (find_group(m, pool, o->from) == UINT32_MAX)
+	if (shifts_find_group(m, pool, o->from) == UINT32_MAX)
 		return err_set(err, ENOENT, "pool %s has no group \"%s\"", o->pool, o->from);
-	if (find_group(m, pool, o->to) == UINT32_MAX)
+	if (shifts_find_group(m, pool, o->to) == UINT32_MAX)
 		return err_set(err, ENOENT, "pool %s has no group \"%s\"", o->pool, o->to);
 	if (!strcmp(o->from, o->to))
 		return err_set(err, EINVAL, "from and to are the same group");
@@ -239,4 +239,8 @@ void shifts_tick(struct shifts *s, struct model *m, double dt_s)
 	for (uint32_t i = 0; i < s->count; i++)
 		if (is_open(&s->entries[i]))
 			tick_one(s, m, &s->entries[i], dt_s);
+		else
+			s->entries[i].closed_s += dt_s;
+	if (dt_s > 0 && m->ticks)
+		shifts_automatic(s, m, dt_s);
 }

@@ -5,6 +5,8 @@
  * shifts: the shifts of one edge: which pool and groups each one is between, and what of it the model hears. The stages of one
  * shift are shift.c's; here is everything that names things.
  *
+ * Automatic shifts are the same objects, with actor "auto" (auto_shift.h says when there are any).
+ *
  * Pure but for the callback: `dt_s` is an argument. One open shift a pool and source; a newer one takes over the older one's
  * part. Shifts go by names of pools and regions, so they outlive a reload; one whose pool or group is gone is closed.
  */
@@ -26,6 +28,7 @@ struct shifts_entry {
 	char actor[64], comment[SHIFTS_COMMENT_MAX + 1];
 	bool live; /* asks for sandboxes to be moved */
 	struct shift shift;
+	double closed_s; /* since it was closed, as far as that was watched */
 	struct shift_signals seen; /* by the gate in the last tick; of it only the past outlives a restart */
 	enum shift_gate gate;	   /* what it said */
 	const char *why;	   /* a word that stays */
@@ -41,6 +44,8 @@ struct shifts {
 	shifts_fn on_record;
 	void *ctx;
 };
+
+#define SHIFTS_AUTO "auto"
 
 struct shifts_order {
 	const char *pool, *from, *to, *comment, *actor;
@@ -60,6 +65,10 @@ EBB_MUST_CHECK int shifts_set(struct shifts *s, struct shifts_entry *entry, doub
 /* Time goes on by dt_s (0: only says what is in force), and the model's pools get the parts. Before model_tick(). */
 void shifts_tick(struct shifts *s, struct model *model, double dt_s);
 bool shifts_open(const struct shifts *s); /* any that is not closed */
+/* shifts_auto.c: what policies decide after dt_s more. Of shifts_tick(). */
+void shifts_automatic(struct shifts *s, struct model *model, double dt_s);
+/* The group of that name, or UINT32_MAX. */
+uint32_t shifts_find_group(const struct model *model, const struct model_pool *pool, const char *name);
 
 json_t *shifts_show(const struct shifts_entry *entry);
 /* For the state file: a new array, or NULL on no memory. Taking skips entries that are damaged. */

@@ -85,7 +85,7 @@ json_t *shifts_save(const struct shifts *s)
 
 		(void)json_array_append_new(
 			list,
-			json_pack("{ss, ss, ss, ss, ss, ss, sb, so, sf, sf, sf, sf, si, si, si, si, sf, sf, sf, sf, sf, so, so}",
+			json_pack("{ss, ss, ss, ss, ss, ss, sb, so, sf, sf, sf, sf, si, si, si, si, sf, sf, sf, sf, sf, sf, so, so}",
 				  "name", e->name, "pool", e->pool, "from", e->from, "to", e->to,
 				  "actor", e->actor, "comment", e->comment, "live", e->live, "steps",
 				  steps_of(&x->plan), "bake_s", x->plan.bake_s, "ttl_s", x->plan.ttl_s,
@@ -93,7 +93,7 @@ json_t *shifts_save(const struct shifts *s)
 				  x->plan.back_per_s, "phase", (int)x->phase, "outcome", (int)x->outcome,
 				  "step", (int)x->step, "holds", (int)x->holds, "part", x->part,
 				  "ramp_from", x->ramp_from, "phase_s", x->phase_s, "total_s",
-				  x->total_s, "gate_fail_s", x->gate_fail_s, "from_past",
+				  x->total_s, "gate_fail_s", x->gate_fail_s, "closed_s", e->closed_s, "from_past",
 				  past_of(&e->seen.source_past), "to_past",
 				  past_of(&e->seen.target_past)));
 	}
@@ -195,7 +195,8 @@ static bool take_entry(const json_t *from, struct shifts_entry *e)
 	x->outcome = (enum shift_outcome)outcome;
 	return take(from, "part", 1, &x->part) && take(from, "ramp_from", 1, &x->ramp_from) &&
 	       take(from, "phase_s", 1e12, &x->phase_s) && take(from, "total_s", 1e12, &x->total_s) &&
-	       take(from, "gate_fail_s", 1e12, &x->gate_fail_s);
+	       take(from, "gate_fail_s", 1e12, &x->gate_fail_s) &&
+	       (!json_object_get(from, "closed_s") || take(from, "closed_s", 1e12, &e->closed_s));
 }
 
 /* What shifts_start() never lets be: two of a name, two open ones from one group of a pool. */

@@ -342,6 +342,8 @@ json_t *show_pool(const struct show *show, uint32_t index)
 	set(to, "slots_moved", number(pool->moved));
 	set(to, "frozen", json_boolean(pool->frozen || m->frozen));
 	set(to, "track", json_string(tracks[pool->track]));
+	if (pool->auto_shift->on)
+		set(to, "auto_shift", json_string(auto_says_name(pool->auto_says)));
 	set(to, "services", services_of(m, index));
 	set(to, "backends", members_of(m, pool));
 	return to;

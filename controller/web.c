@@ -35,6 +35,7 @@ static char *web_metrics(void *ctx, size_t *ret_length)
 	struct daemon *d = web->daemon;
 	struct metrics_source source = {
 		.model = d->model,
+		.shifts = &d->shifts,
 		.dataplane = d->dataplane,
 		.ticks = &web->ticks,
 		.edge = d->config->edge.name,

@@ -248,7 +248,7 @@ static const char *pool_word(const json_t *pool)
 
 static void pool_table(struct cli *cli, const json_t *pools)
 {
-	struct table *table = table_new("POOL|STATE|>SLOTS|>UNSETTLED|>MOVED|>TABLES|DIGEST|TRACK");
+	struct table *table = table_new("POOL|STATE|>SLOTS|>UNSETTLED|>MOVED|>TABLES|DIGEST|TRACK|?AUTO SHIFT");
 	const json_t *pool;
 	size_t i;
 
@@ -264,6 +264,7 @@ static void pool_table(struct cli *cli, const json_t *pools)
 		cell_units(table, pool, "generation", format_plain);
 		table_cell(table, TONE_PLAIN, "%s", field_text(pool, "digest"));
 		table_cell(table, TONE_PLAIN, "%s", field_text(pool, "track"));
+		table_cell(table, TONE_PLAIN, "%s", field_text(pool, "auto_shift"));
 	}
 	table_print(table, cli->out, cli->colour);
 	fputc('\n', cli->out);

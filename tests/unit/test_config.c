@@ -185,7 +185,7 @@ static void test_example_rest(void **state)
 	assert_false(pool->has_track);
 	assert_double(pool->settle_s, 3600);
 	assert_double(pool->drain_s, 0);
-	assert_false(pool->auto_shift);
+	assert_false(pool->auto_shift.on);
 	assert_example_health(&pool->health);
 	assert_int_equal(config->service_count, 2);
 	assert_string_equal(web->name, "web");
@@ -258,7 +258,11 @@ static void test_pool_over_defaults(void **state)
 		     "  track: always\n"
 		     "  settle: never\n"
 		     "  health: {down: 1s, good: 90%, probe: {port: 81, timeout: 1s}, report: {type: json, path: /load, interval: 5s}}\n"
-		     "- {name: c, tiers: [], settle: 90s, health: {probe: {type: none}}}\n");
+		     "- {name: c, tiers: [], settle: 90s, health: {probe: {type: none}}}\n"
+		     "- {name: d, tiers: [], auto_shift: {}}\n"
+		     "- {name: e, tiers: [], auto_shift: {below: 50%, after: 1m, restore_above: 0.9, restore_after: 2m, "
+		     "cool_down: 0s, steps: \"10%,100%@2m\", bake: 5s, ttl: 1h, patience: 3s}}\n");
+	const struct config_auto_shift *d = &config->pools[3].auto_shift, *e = &config->pools[4].auto_shift;
 	const struct config_health *a = &config->pools[0].health, *b = &config->pools[1].health;
 
 	assert_true(fabs(a->down_s - 2.8036732520571284) < 1e-12); /* -1 s / ln(1 - 0.3) */
@@ -285,6 +289,28 @@ static void test_pool_over_defaults(void **state)
 	assert_true(isinf(config->pools[1].settle_s));
 	assert_int_equal(config->pools[2].health.probe.type, CONFIG_PROBE_NONE);
 	assert_double(config->pools[2].settle_s, 90);
+	assert_true(d->on && e->on && !config->pools[2].auto_shift.on);
+	assert_double(d->below, 0.7);
+	assert_double(d->after_s, 30);
+	assert_double(d->restore_above, 0.95);
+	assert_double(d->restore_after_s, 300);
+	assert_double(d->cool_down_s, 600);
+	assert_int_equal(d->plan.step_count, 3);
+	assert_double(d->plan.steps[2].ramp_s, 60);
+	assert_double(d->plan.bake_s, 20);
+	assert_double(d->plan.ttl_s, 21600);
+	assert_double(d->plan.gate_fail_s, 10);
+	assert_double(e->below, 0.5);
+	assert_double(e->after_s, 60);
+	assert_double(e->restore_above, 0.9);
+	assert_double(e->restore_after_s, 120);
+	assert_double(e->cool_down_s, 0);
+	assert_int_equal(e->plan.step_count, 2);
+	assert_double(e->plan.steps[0].part, 0.1);
+	assert_double(e->plan.steps[1].ramp_s, 120);
+	assert_double(e->plan.bake_s, 5);
+	assert_double(e->plan.ttl_s, 3600);
+	assert_double(e->plan.gate_fail_s, 3);
 
 	config_free(config);
 }

@@ -85,6 +85,16 @@ static const struct {
 	 EDGE PROVIDERS "pools: [{name: a, slots: 128, tiers: [[p/r, p/s]], track: always, settle: never, drain: 90s}]\n",
 	 "~ pool a: slots 65536 -> 128, tiers [[p/r]] -> [[p/r, p/s]], track by encap -> always, settle 1h -> never, "
 	 "drain 0s -> 90s\n"},
+	{"a pool begins to shift by itself",
+	 EDGE "pools: [{name: a, tiers: []}]\n", EDGE "pools: [{name: a, tiers: [], auto_shift: {below: 50%}}]\n",
+	 "~ pool a: auto_shift off -> on\n"},
+	{"a pool shifts by itself otherwise",
+	 EDGE "pools: [{name: a, tiers: [], auto_shift: {}}]\n",
+	 EDGE "pools: [{name: a, tiers: [], auto_shift: {below: 50%, after: 1m, restore_above: 90%, restore_after: 1m, "
+	 "cool_down: 0s, steps: 100%, bake: 1s, ttl: 1h, patience: 0s}}]\n",
+	 "~ pool a: auto_shift.below 70% -> 50%, auto_shift.after 30s -> 60s, auto_shift.restore_above 95% -> 90%, "
+	 "auto_shift.restore_after 300s -> 60s, auto_shift.cool_down 600s -> 0s, auto_shift.steps 25%,50%@30s,100%@1m -> 100%, "
+	 "auto_shift.bake 20s -> 1s, auto_shift.ttl 6h -> 1h, auto_shift.patience 10s -> 0s\n"},
 	{"tiers change places",
 	 EDGE PROVIDERS "pools: [{name: a, tiers: [[p/r], [p/s]]}]\n", EDGE PROVIDERS "pools: [{name: a, tiers: [[p/s], [p/r]]}]\n",
 	 "~ pool a: tiers [[p/r], [p/s]] -> [[p/s], [p/r]]\n"},

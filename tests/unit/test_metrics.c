@@ -221,9 +221,17 @@ static const struct model world = {
 	.service_count = 1,
 };
 
+static struct shifts shifts = {
+	.entries = {{.name = "shift-1", .shift = {.phase = SHIFT_CLOSED}},
+		    {.name = "shift-2", .pool = "eu", .from = "aws/eu-central-1", .to = "gcp/europe-west4",
+		     .actor = "auto", .shift = {.phase = SHIFT_RAMP, .part = 0.25,
+						.holds = SHIFT_HOLD_GATE | SHIFT_HOLD_OPERATOR}}},
+	.count = 2,
+};
+
 static char *format_world(const struct metrics_histogram *ticks)
 {
-	struct metrics_source source = {.model = &world, .ticks = ticks, .edge = "edge-1\n\"x\"",
+	struct metrics_source source = {.model = &world, .shifts = &shifts, .ticks = ticks, .edge = "edge-1\n\"x\"",
 					.started_s = 1767322984, .reload_successful = true};
 	size_t length = 0;
 	char *text = metrics_format(&source, &length);
@@ -258,6 +266,12 @@ static void test_values_and_labels(void **state)
 		"\nebb_group_share_ratio{pool=\"eu\",region=\"eu-central-1\",provider=\"aws\"} 0.75\n",
 		"\nebb_group_limited_info{pool=\"eu\",region=\"eu-central-1\",provider=\"aws\",limited_by=\"slew\"} "
 		"1\n",
+		"\nebb_shift_phase{shift=\"shift-2\",pool=\"eu\",from=\"aws/eu-central-1\",to=\"gcp/europe-west4\","
+		"actor=\"auto\",phase=\"ramp\"} 1\n",
+		"\nebb_shift_share_ratio{shift=\"shift-2\",pool=\"eu\",from=\"aws/eu-central-1\","
+		"to=\"gcp/europe-west4\"} 0.25\n",
+		"\nebb_shift_hold{shift=\"shift-2\",pool=\"eu\",hold=\"operator\"} 1\n"
+		"ebb_shift_hold{shift=\"shift-2\",pool=\"eu\",hold=\"gate\"} 1\n",
 		"\nebb_slots_moved_total{pool=\"eu\"} 17\n",
 		"\nebb_table_digest_info{pool=\"eu\",digest=\"0000000000000abc\"} 1\n",
 		"\nebb_pool_empty{pool=\"empty\"} 1\n",
@@ -272,6 +286,7 @@ static void test_values_and_labels(void **state)
 		if (!strstr(text, want[i]))
 			fail_msg("missing: %s", want[i]);
 	}
+	assert_null(strstr(text, "shift-1")); /* closed */
 	assert_null(strstr(text, "ebb_backend_packets_total")); /* no data plane: no counters, not zeros */
 	free(text);
 }

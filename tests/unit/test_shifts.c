@@ -22,6 +22,8 @@ static struct mono_ns now;
 static uint32_t records;
 static enum probe_outcome probes[3]; /* by region; PROBE_OUTCOME__COUNT: none */
 static double took_s[3];
+static const char *policy = ""; /* of the pool */
+static bool tiered;		/* each region is a tier */
 
 static void on_record(void *ctx, const struct shifts_entry *e, const struct shift_record *record)
 {
@@ -42,8 +44,8 @@ static void load(bool both)
 			text_add(&t, "          - {name: b%d%d, address: 10.0.%d.%d, capacity: 100}\n", r,
 				 i, r, i + 1);
 	}
-	text_add(&t, "pools:\n  - {name: eu, slots: 1024, tiers: [[p/r0%s, p/r2]]}\n",
-		 both ? ", p/r1" : "");
+	text_add(&t, "pools:\n  - {name: eu, slots: 1024, tiers: [[p/r0%s]]%s}\n",
+		 tiered ? "], [p/r1], [p/r2" : both ? ", p/r1, p/r2" : ", p/r2", policy);
 	text_add(&t, "services:\n  - {name: s, address: 192.0.2.1, port: 80, protocol: tcp, pool: eu, encap: gue}\n");
 	config = text_config(&t);
 	assert_int_equal(model_build(config, &plain, &plain_sizes, former, now, NULL, &model), 0);
@@ -73,6 +75,8 @@ static int end(void **state)
 	config_free(config);
 	model = NULL;
 	config = NULL;
+	policy = "";
+	tiered = false;
 	plain_free();
 	return 0;
 }
@@ -244,6 +248,101 @@ static void a_target_that_has_no_room_holds(void **state)
 	assert_true(fabs(share(1) - 2 / 3.) < 0.01);
 }
 
+/* Half of r0 is ill: its availability is 0.7, or less. */
+static void make_half_ill(bool ill)
+{
+	for (uint32_t i = 0; i < model->backend_count; i++)
+		if (!strncmp(model->backends[i].name, "b0", 2) && model->backends[i].name[2] < '3')
+			model_backend_set_health(model, i, ill ? MODEL_ADMIN_HEALTH_DOWN : MODEL_ADMIN_HEALTH_AUTO,
+						 now);
+}
+
+static void a_policy_shifts_and_gives_back(void **state)
+{
+	struct shifts_entry *e;
+	json_t *saved;
+
+	tiered = true;
+	policy = ", auto_shift: {below: 50%, after: 10s, steps: \"50%,100%@5s\", bake: 1s, restore_after: 20s, cool_down: 1m}";
+	load(true);
+	ticks(30);
+	assert_int_equal(shifts.count, 0);
+	assert_string_equal(auto_says_name(model->pools[0].auto_says), "well");
+	make_half_ill(true); /* three of four: availability 0.35 */
+	ticks(9);
+	assert_int_equal(shifts.count, 0);
+	assert_string_equal(auto_says_name(model->pools[0].auto_says), "waiting");
+	ticks(2);
+	assert_int_equal(shifts.count, 1);
+	e = &shifts.entries[0];
+	assert_string_equal(e->actor, "auto");
+	assert_string_equal(e->from, "p/r0");
+	assert_string_equal(e->to, "p/r1");
+	assert_string_equal(e->comment, "availability 0.35, under 0.50 for 10 s");
+	ticks(20);
+	assert_int_equal(e->shift.phase, SHIFT_DONE);
+	assert_true(share(0) < 0.001);
+	make_half_ill(false);
+	ticks(19);
+	assert_int_equal(e->shift.phase, SHIFT_DONE);
+	ticks(40);
+	assert_int_equal(e->shift.phase, SHIFT_CLOSED);
+	assert_int_equal(e->shift.outcome, SHIFT_RESTORED);
+
+	make_half_ill(true); /* again, but one has only just ended; a restart does not forget that */
+	saved = shifts_save(&shifts);
+	shifts = (struct shifts){.on_record = on_record};
+	shifts_load(&shifts, saved);
+	json_decref(saved);
+	ticks(35);
+	assert_int_equal(shifts.count, 1);
+	assert_string_equal(auto_says_name(model->pools[0].auto_says), "cool-down");
+	ticks(20);
+	assert_int_equal(shifts.count, 2);
+}
+
+static void a_policy_gives_way_to_operators(void **state)
+{
+	struct shifts_order o = order("p/r0");
+	struct shifts_entry *e;
+
+	tiered = true;
+	policy = ", auto_shift: {below: 50%, after: 10s}";
+	load(true);
+	ticks(5);
+	start("p/r2");
+	make_half_ill(true);
+	ticks(60);
+	assert_int_equal(shifts.count, 1);
+	assert_string_equal(auto_says_name(model->pools[0].auto_says), "operator");
+	assert_int_equal(shifts_do(&shifts, &shifts.entries[0], SHIFT_ABORT, NULL), 0);
+	ticks(30);
+	assert_int_equal(shifts.count, 2); /* the automatic one */
+	e = start("p/r1");
+	assert_int_equal(shifts.entries[1].shift.outcome, SHIFT_SUPERSEDED);
+	assert_int_equal(shifts_do(&shifts, e, SHIFT_ABORT, NULL), 0);
+	ticks(700);
+	assert_int_equal(shifts.count, 4);
+	o.from = "p/r1"; /* into the ill place: whatever for, an operator knows */
+	assert_int_equal(shifts_start(&shifts, model, &o, NULL, &e), 0);
+	ticks(0.2);
+	assert_int_equal(shifts.entries[3].shift.outcome, SHIFT_ABORTED);
+}
+
+static void a_policy_does_not_believe_a_panic(void **state)
+{
+	policy = ", auto_shift: {below: 50%, after: 10s}";
+	load(true);
+	ticks(5);
+	for (uint32_t i = 0; i < model->backend_count; i++)
+		if (model->backends[i].region < 2)
+			model_backend_set_health(model, i, MODEL_ADMIN_HEALTH_DOWN, now);
+	ticks(100);
+	assert_true(model->pools[0].panic);
+	assert_int_equal(shifts.count, 0);
+	assert_string_equal(auto_says_name(model->pools[0].auto_says), "held");
+}
+
 static void over_a_reload_and_without_its_group(void **state)
 {
 	struct shifts_entry *e;
@@ -334,6 +433,9 @@ int main(void)
 		TEST(a_newer_one_from_there_takes_over),
 		TEST(what_the_gate_sees_is_real),
 		TEST(a_target_that_has_no_room_holds),
+		TEST(a_policy_shifts_and_gives_back),
+		TEST(a_policy_gives_way_to_operators),
+		TEST(a_policy_does_not_believe_a_panic),
 		TEST(over_a_reload_and_without_its_group),
 		TEST(over_a_restart_in_mid_ramp),
 		TEST(closed_ones_make_room),
