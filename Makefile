@@ -114,7 +114,16 @@ build/tests/corpus/%: tests/fuzz/%.c tests/fuzz/replay.c build/san/libebb.a
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(EBB_CFLAGS) $(SAN) -o $@ $< tests/fuzz/replay.c build/san/libebb.a $(LDLIBS) -lcmocka
 
-build/tests/bpf/%: tests/bpf/%.c build/libebb.a $(BPF_SKEL)
+build/tests/bpf/%.bpf.o: tests/bpf/%.bpf.c
+	$(call say,BPF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(BPF_CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
+
+build/tests/bpf/%.skel.h: build/tests/bpf/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+
+build/tests/bpf/%: tests/bpf/%.c build/libebb.a $(BPF_SKEL) build/tests/bpf/glb.skel.h
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(EBB_CFLAGS) -MMD -MP -o $@ $< build/libebb.a $(LDLIBS) -lcmocka

@@ -87,7 +87,8 @@ static __always_inline enum node_verdict handle(struct xdp_md *ctx)
 	if (tunnel.hop_next < tunnel.hop_count) {
 		accepted = socket_claims(ctx, &packet, (void *)(long)ctx->data + packet.l3_offset,
 					 (void *)(long)ctx->data_end);
-		if (accepted == NODE_CONTINUE)
+		if (accepted == NODE_CONTINUE ||
+		    (accepted == NODE_ACCEPT_SYN && tunnel.forward_syn))
 			return passon(ctx, &tunnel);
 	}
 	verdict = tunnel_ecn(ctx, &tunnel);

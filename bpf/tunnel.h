@@ -30,6 +30,7 @@ struct tunnel {
 	__u8 hop_is_ipv4;
 	__u8 hop_next; /* index of the next hop; hop_count: none is left */
 	__u8 hop_count;
+	__u8 forward_syn;
 };
 
 static __always_inline bool tunnel_protocol(struct tunnel *tunnel, __u8 protocol)
@@ -61,8 +62,9 @@ static __always_inline enum node_verdict tunnel_gue(struct tunnel *tunnel, const
 		return NODE_CONTINUE;
 	if ((const void *)(gue + 8) > data_end)
 		return NODE_DROP_MALFORMED;
-	if (gue[4] || gue[5] > GUE_HOPS_IPV6)
-		return NODE_DROP_GUE;
+	if (gue[4] & ~GUE_FORWARD_SYN || gue[5] > GUE_HOPS_IPV6)
+		return NODE_DROP_GUE; /* what is not known, such as a last hop by GRE */
+	tunnel->forward_syn = gue[4];
 	tunnel->hop_is_ipv4 = gue[5] == GUE_HOPS_IPV4;
 	tunnel->hop_next = gue[6];
 	tunnel->hop_count = gue[7];
@@ -150,6 +152,7 @@ static __always_inline enum node_verdict tunnel_read(struct xdp_md *ctx, struct 
 	enum node_verdict verdict = NODE_PASS_PLAIN;
 
 	tunnel->gue = tunnel->hop_is_ipv4 = tunnel->hop_next = tunnel->hop_count = 0;
+	tunnel->forward_syn = 0;
 	if (type != bpf_htons(ETH_P_IP) && type != bpf_htons(ETH_P_IPV6))
 		return NODE_PASS_PLAIN;
 	tunnel->l3 = data + tunnel->l2_length;

@@ -41,6 +41,7 @@
 #define GUE_PORT      6080
 #define GUE_HOPS_IPV4 0 /* type of the private data */
 #define GUE_HOPS_IPV6 1
+#define GUE_FORWARD_SYN 0x08 /* in the first byte of the private data: a SYN, too, goes to the next hop */
 
 static __always_inline __u32 address_word(const struct address *address, int i)
 {

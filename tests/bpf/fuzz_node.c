@@ -60,7 +60,8 @@ static uint32_t add_gue(struct model_frame *f, struct random *r, bool ipv4, bool
 	udp[9] = inner_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
 	if (!data)
 		return length;
-	model_put16(udp + 12, ipv4 ? 0 : 1);
+	udp[12] = one_in(r, 8) ? (one_in(r, 2) ? 8 : (uint8_t)random_bits(r)) : 0;
+	udp[13] = ipv4 ? 0 : 1;
 	udp[14] = (uint8_t)random_below(r, hops + 1);
 	udp[15] = (uint8_t)hops;
 	for (uint32_t i = 0; i < hops * size; i++)

@@ -23,6 +23,7 @@ struct model_tunnel {
 	bool ipv4, inner_ipv4;
 	uint8_t tos, ttl;
 	uint32_t hop_next, hop_count;
+	bool forward_syn;
 	struct address source;
 };
 
@@ -35,7 +36,7 @@ static inline bool model_tunnel_protocol(struct model_tunnel *t, uint8_t protoco
 /*
  *  0                   1                   2                   3
  * | 0 |C|  length | protocol      | flags                         |
- * | type                          | next hop      | hop count     | hops ...
+ * | 0       |S| 0  | type          | next hop      | hop count     | hops ...      S: a SYN goes on, too
  */
 static inline enum node_verdict model_tunnel_gue(const struct model_frame *f,
 						 struct model_tunnel *t)
@@ -56,15 +57,14 @@ static inline enum node_verdict model_tunnel_gue(const struct model_frame *f,
 		return NODE_CONTINUE;
 	if (t->udp + 16 > f->length)
 		return NODE_DROP_MALFORMED;
-	if (get16(gue + 4) > 1)
+	if (gue[4] & 0xf7 || gue[5] > 1)
 		return NODE_DROP_GUE;
+	t->forward_syn = gue[4];
 	t->hop_next = gue[6];
 	t->hop_count = gue[7];
-	if (get16(gue + 4) !=
-	    (t->ipv4 ? 0 : 1)) { /* hops of another family: only if there are none */
-		if (t->hop_count)
-			return NODE_DROP_HOPS;
-	}
+	/* hops of another family: only if there are none */
+	if (gue[5] != (t->ipv4 ? 0 : 1) && t->hop_count)
+		return NODE_DROP_HOPS;
 	return words == 1 + t->hop_count * size / 4 && t->hop_next <= t->hop_count ? NODE_CONTINUE
 										   : NODE_DROP_HOPS;
 }
@@ -233,7 +233,8 @@ static inline enum node_verdict model_run_node(const struct model_node *m,
 
 		if (inner || (!p.has_l4 && !quotes) || p.l4_bad || p.piece != MODEL_WHOLE)
 			accepted = NODE_ACCEPT_OTHER;
-		else if (p.protocol == IPPROTO_TCP && (p.tcp_flags & 0x12) == MODEL_SYN)
+		else if (p.protocol == IPPROTO_TCP && (p.tcp_flags & 0x12) == MODEL_SYN &&
+			 !t.forward_syn)
 			accepted = NODE_ACCEPT_SYN;
 		else
 			return model_pass_on(&t, out);
