@@ -20,6 +20,7 @@
 #include "bpf/flow.h"
 #include "bpf/key.h"
 #include "bpf/quic.h"
+#include "bpf/sandbox.h"
 
 #define ROUTE_HOPS_MAX 2
 
@@ -121,16 +122,13 @@ static __always_inline enum verdict slot_track(const struct service *service,
 static __always_inline bool slot_sandbox(const struct service *service, const struct packet *packet,
 					 struct route *route)
 {
-	struct sandbox_key key = {.address = packet->destination, .service = service->id};
-	const struct sandbox *sandbox;
+	__u32 owners = sandbox_owners(service, packet);
 
-	if (service->flags & SERVICE_SANDBOX_PORT)
-		key.port_be = packet_destination_port(packet);
-	sandbox = bpf_map_lookup_elem(&sandboxes, &key);
-	if (!sandbox || !route_to(route, sandbox->backend))
+	PACKET_FORGET(owners, packet->length);
+	if (!route_to(route, owners & 0xffff))
 		return false;
 	if (packet->fragment == FRAGMENT_WHOLE)
-		route_add_hop(route, sandbox->former);
+		route_add_hop(route, owners >> 16);
 	return true;
 }
 

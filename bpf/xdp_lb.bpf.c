@@ -8,7 +8,8 @@
  *   fragment.h a later fragment -> the flow of its first
  *   key.h      packet, service -> hashes
  *   slot.h     hashes -> backend, hops           flow.h remembers flows of slots that moved;
- *                                               quic.h reads connection IDs
+ *                                               quic.h reads connection IDs,
+ *                                               sandbox.h finds placed sandboxes
  *   outer.h    backend -> outer headers, sent
  *   handshake.h  what was sent on -> how its backend does
  *   trace.h    a sample of packets and verdicts, while someone looks on

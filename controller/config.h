@@ -69,6 +69,7 @@ struct config_edge {
 	uint32_t flows;	   /* entries of the flow table, a power of two; default 1048576 */
 	uint32_t backends; /* capacity of the backends map; default 16384 */
 	uint32_t slots;	   /* capacity of the slots map over all pools; default: what the pools need, times two */
+	uint32_t sandboxes; /* capacity of the sandboxes map; default 1048576 */
 	bool has_backends, has_slots; /* written in the file, not derived from what it holds */
 	uint32_t slots_needed;	      /* by the pools of the file */
 	uint32_t icmp_rate_pps; /* "too big" answers a second and CPU; 0: none; default 1000 */

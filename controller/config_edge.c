@@ -11,6 +11,7 @@
 #define FLOWS_MIN    1024
 #define FLOWS_USUAL  1048576
 #define BACKENDS_MIN 64
+#define SANDBOXES_MIN 1024
 
 static_assert(FLOWS_MIN % FLOW_WAYS == 0, "whole sets");
 
@@ -103,6 +104,7 @@ int config_build_edge(struct config_context *ctx, const struct raw_config *confi
 	int r;
 
 	edge->flows = FLOWS_USUAL;
+	edge->sandboxes = SANDBOXES_MAX;
 	edge->icmp_rate_pps = 1000;
 	edge->name = arena_strdup(ctx->arena, raw->name);
 	if (!edge->name)
@@ -117,6 +119,8 @@ int config_build_edge(struct config_context *ctx, const struct raw_config *confi
 	config_take_unsigned(ctx, "backends", raw->backends, BACKENDS_MIN, BACKENDS_MAX + 1,
 			     &edge->backends);
 	config_take_unsigned(ctx, "slots", raw->slots, 1, SLOTS_MAX, &edge->slots);
+	config_take_unsigned(ctx, "sandboxes", raw->sandboxes, SANDBOXES_MIN, SANDBOXES_MAX,
+			     &edge->sandboxes);
 	edge->has_backends = raw->backends;
 	edge->has_slots = raw->slots;
 	config_take_unsigned(ctx, "icmp_rate", raw->icmp_rate, 0, 1000000, &edge->icmp_rate_pps);

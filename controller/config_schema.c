@@ -37,6 +37,7 @@ static const cyaml_schema_field_t edge_fields[] = {
 	TEXT(OPTIONAL, raw_edge, flows),
 	TEXT(OPTIONAL, raw_edge, backends),
 	TEXT(OPTIONAL, raw_edge, slots),
+	TEXT(OPTIONAL, raw_edge, sandboxes),
 	TEXT(OPTIONAL, raw_edge, icmp_rate),
 	CYAML_FIELD_END,
 };

@@ -20,7 +20,7 @@ struct raw_source {
 };
 
 struct raw_edge {
-	char *name, *hash_seed, *flows, *backends, *slots, *icmp_rate;
+	char *name, *hash_seed, *flows, *backends, *slots, *sandboxes, *icmp_rate;
 	struct raw_interface *interfaces;
 	uint32_t interfaces_count;
 	struct raw_source *source;

@@ -89,6 +89,7 @@ void config_words_edge_fixed(FILE *to, const struct config_edge *a, const struct
 		words_unsigned(to, "backends", a->backends, b->backends);
 	if (b->has_slots)
 		words_unsigned(to, "slots", a->slots, b->slots);
+	words_unsigned(to, "sandboxes", a->sandboxes, b->sandboxes);
 }
 
 void config_words_interface(FILE *to, const struct config_interface *a, const struct config_interface *b)

@@ -360,7 +360,8 @@ static int open_dataplane(struct daemon *d, struct err *err)
 {
 	struct dataplane_sizes sizes = {.slots = d->config->edge.slots,
 					.backends = d->config->edge.backends,
-					.flows = d->config->edge.flows};
+					.flows = d->config->edge.flows,
+					.sandboxes = d->config->edge.sandboxes};
 	int e = dataplane_open(d->options.bpffs_dir, &sizes, err, &d->dataplane);
 
 	if (e)
@@ -514,7 +515,11 @@ static int take_traffic(struct daemon *d, struct err *err)
 	if (!d->native)
 		return err_set(err, ENOMEM, "out of memory");
 	e = daemon_attach(d, d->config, d->native, err);
-	return e ? e : detach_others(d, err);
+	if (!e)
+		e = detach_others(d, err);
+	if (!e)
+		sandboxes_serve(d->sandboxes);
+	return e;
 }
 
 static int open_control(struct daemon *d, struct err *err)

@@ -6,14 +6,18 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/membarrier.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "controller/dataplane_link.h"
 #include "controller/dataplane_load.h"
+#include "controller/sandbox_index.h"
 #include "xdp_lb.skel.h"
 
 /* The kernel lays array entries out at multiples of 8 bytes; then a C array can be mapped over
@@ -30,8 +34,9 @@ ASSERT_MAPPABLE(struct nexthop);
 ASSERT_MAPPABLE(struct flow_set);
 ASSERT_MAPPABLE(struct handshake);
 ASSERT_MAPPABLE(struct backend_signals);
+ASSERT_MAPPABLE(struct sandbox_set);
 
-#define TABLES 12
+#define TABLES 13
 
 struct dataplane {
 	struct xdp_lb *skeleton;
@@ -61,6 +66,9 @@ static int check_sizes(const struct dataplane_sizes *wanted, struct err *err)
 	if (wanted->backends < 2 || wanted->backends > BACKENDS_MAX + 1u)
 		return err_set(err, EINVAL, "room for %u backends: 2 to %d are possible",
 			       wanted->backends, BACKENDS_MAX + 1);
+	if (!wanted->sandboxes || wanted->sandboxes > SANDBOXES_MAX)
+		return err_set(err, EINVAL, "room for %u sandboxes: 1 to %d are possible",
+			       wanted->sandboxes, SANDBOXES_MAX);
 	return 0;
 }
 
@@ -81,6 +89,11 @@ static int set_sizes(struct xdp_lb *skeleton, const struct dataplane_sizes *want
 		rc = bpf_map__set_max_entries(skeleton->maps.backend_stats, wanted->backends);
 	if (!rc)
 		rc = bpf_map__set_max_entries(skeleton->maps.backend_signals, wanted->backends);
+	if (!rc)
+		rc = bpf_map__set_max_entries(skeleton->maps.sandboxes, wanted->sandboxes);
+	if (!rc)
+		rc = bpf_map__set_max_entries(skeleton->maps.sandbox_index,
+					      sandbox_index_sets_for(wanted->sandboxes));
 	return rc;
 }
 
@@ -102,6 +115,8 @@ static struct dataplane_sizes read_sizes(const struct xdp_lb *skeleton)
 		.slots = bpf_map__max_entries(skeleton->maps.slots),
 		.backends = smaller(backends, counters),
 		.flows = bpf_map__max_entries(skeleton->maps.flows) * FLOW_WAYS,
+		.sandboxes = bpf_map__max_entries(skeleton->maps.sandboxes),
+		.sandbox_sets = bpf_map__max_entries(skeleton->maps.sandbox_index),
 	};
 }
 
@@ -146,6 +161,8 @@ static int map_tables(struct dataplane *dp, struct err *err)
 		{dp->skeleton->maps.flows, sizeof(*t->flows), (void **)&t->flows},
 		{dp->skeleton->maps.handshakes, sizeof(*t->handshakes), (void **)&t->handshakes},
 		{dp->skeleton->maps.backend_signals, sizeof(*t->signals), (void **)&t->signals},
+		{dp->skeleton->maps.sandbox_index, sizeof(*t->sandbox_index),
+		 (void **)&t->sandbox_index},
 	};
 
 	for (int i = 0; i < TABLES; i++) {
@@ -432,6 +449,18 @@ int dataplane_sandbox_batch(struct dataplane *dp, uint32_t *cursor, struct sandb
 	if (!rc)
 		*cursor = out;
 	return rc;
+}
+
+/*
+ * Programs run as RCU readers, and this system call is one grace period. Kernels with nohz_full refuse it: there a
+ * packet is given the time that no packet takes.
+ */
+void dataplane_wait_packets(void)
+{
+	const struct timespec long_enough = {.tv_nsec = 200000000};
+
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
+		nanosleep(&long_enough, NULL);
 }
 
 int dataplane_test_run(struct dataplane *dp, const void *frame, uint32_t length, uint32_t ifindex,

@@ -27,6 +27,8 @@
 struct dataplane_sizes {
 	uint32_t slots, backends;
 	uint32_t flows; /* a power of two, at least FLOW_WAYS */
+	uint32_t sandboxes;
+	uint32_t sandbox_sets; /* of `sandbox_index`; follows from `sandboxes`, not wanted */
 };
 
 /* Arrays live as long as the dataplane. mmap-ed shared: a store is what the next packet sees. */
@@ -43,6 +45,7 @@ struct dataplane_tables {
 	struct flow_set *flows;             /* sizes.flows / FLOW_WAYS; NULL in tests that do not care */
 	struct handshake *handshakes;       /* HANDSHAKES_MAX; written by packets, only read here */
 	struct backend_signals *signals;    /* sizes.backends; likewise, but for a freed backend's */
+	struct sandbox_set *sandbox_index;  /* sizes.sandbox_sets */
 };
 
 struct dataplane;
@@ -101,6 +104,9 @@ EBB_MUST_CHECK int dataplane_sandbox_next(struct dataplane *dp, const struct san
 EBB_MUST_CHECK int dataplane_sandbox_batch(struct dataplane *dp, uint32_t *cursor,
 					   struct sandbox_key *keys, struct sandbox *values,
 					   uint32_t *count);
+
+/* Returns when each packet that was in a program has left it: what it read before, it no longer uses. Some 10 to 50 ms. */
+void dataplane_wait_packets(void);
 
 /* Runs the pinned program on a frame without sending it: for `ebb explain`. Returns the XDP action
  * or -errno; `ret_length` is the capacity of `ret_frame` on the way in and its length on the way

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "controller/address.h"
+#include "controller/sandbox_index.h"
 #include "controller/services_table.h"
 #include "maps/hash.h"
 
@@ -223,17 +224,35 @@ static void put_note(const struct dataplane_tables *t, const struct dataplane_si
 			set(to, "flow", name_of(m, ways->way[way].backend));
 }
 
+/* How a packet learns of it: -EAGAIN by `sandboxes`, 1 by the index. 1 also for one that was not placed, but has the tag of one. */
+static int look_up_sandbox(struct dataplane *dp, const struct sandbox_key *key,
+			   struct sandbox *ret_value)
+{
+	const struct dataplane_tables *t = dataplane_tables(dp);
+	const struct sandbox_index index = {.sets = t->sandbox_index,
+					    .set_count = t->settings->sandbox_sets,
+					    .seed = t->settings->sandbox_seed};
+
+	return index.set_count ? sandbox_index_find(&index, key, ret_value) : -EAGAIN;
+}
+
 static void put_sandbox(struct dataplane *dp, const struct model *m, const struct service *s,
 			const struct explain_flow *flow, json_t *to)
 {
 	struct sandbox_key key = {.address = flow->destination, .service = s->id};
 	struct sandbox value;
+	int found;
 
 	if (s->flags & SERVICE_SANDBOX_PORT)
 		key.port_be = htons(flow->destination_port);
-	if (dataplane_sandbox_get(dp, &key, &value))
+	found = look_up_sandbox(dp, &key, &value);
+	if (dataplane_sandbox_get(dp, &key, &value)) {
+		if (found == 1)
+			set(to, "sandbox_look_up", json_string("taken for another one, of the same tag"));
 		return;
+	}
 	set(to, "sandbox", name_of(m, value.backend));
+	set(to, "sandbox_look_up", json_string(found == 1 ? "index" : "map"));
 	if (value.former != BACKEND_NONE)
 		set(to, "sandbox_former", name_of(m, value.former));
 }

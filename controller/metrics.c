@@ -451,6 +451,23 @@ static uint32_t metrics_nexthops_used(const struct dataplane_tables *tables)
 	return used;
 }
 
+/* Never a label for one of them. The names of events without "sandbox-". */
+static void metrics_sandboxes(struct metrics *m)
+{
+	const struct sandboxes *s = m->source->sandboxes;
+
+	metrics_head(m->to, "ebb_sandbox_events_total", "counter",
+		     "Sandboxes placed, added, moved and deleted since the start.");
+	for (int change = 0; change < SANDBOX_CHANGE__COUNT; change++)
+		SAMPLE(m, "ebb_sandbox_events_total", sandboxes_changes(s, change), "event",
+		       sandbox_change_names[change] + strlen("sandbox-"));
+	metrics_one(m, "ebb_sandbox_index_sets", "gauge",
+		    "Sets of eight of the index that packets find sandboxes in; 0: they ask the map.",
+		    sandboxes_index(s)->set_count);
+	metrics_one(m, "ebb_sandbox_index_shared", "gauge",
+		    "Entries of the index that say: ask the map.", sandboxes_index(s)->asked);
+}
+
 static void metrics_maps(struct metrics *m)
 {
 	const struct model *model = m->model;
@@ -470,12 +487,20 @@ static void metrics_maps(struct metrics *m)
 	       "nexthops");
 	SAMPLE(m, "ebb_map_entries", model->pool_count, "map", "pools");
 	SAMPLE(m, "ebb_map_entries", prefixes, "map", "prefixes");
+	if (m->source->sandboxes) {
+		SAMPLE(m, "ebb_map_entries", sandboxes_count(m->source->sandboxes), "map",
+		       "sandboxes");
+		SAMPLE(m, "ebb_map_entries", sandboxes_index(m->source->sandboxes)->used, "map",
+		       "sandbox_index");
+	}
 	SAMPLE(m, "ebb_map_entries", model->service_count - prefixes, "map", "services");
 	SAMPLE(m, "ebb_map_entries", slots, "map", "slots");
 	metrics_head(m->to, "ebb_map_capacity", "gauge", "Entries that a map can hold.");
 	SAMPLE(m, "ebb_map_capacity", sizes->backends, "map", "backends");
 	SAMPLE(m, "ebb_map_capacity", NEXTHOPS_MAX, "map", "nexthops");
 	SAMPLE(m, "ebb_map_capacity", POOLS_MAX, "map", "pools");
+	SAMPLE(m, "ebb_map_capacity", sizes->sandboxes, "map", "sandboxes");
+	SAMPLE(m, "ebb_map_capacity", sizes->sandbox_sets * SANDBOX_WAYS, "map", "sandbox_index");
 	SAMPLE(m, "ebb_map_capacity", sizes->slots, "map", "slots");
 	SAMPLE(m, "ebb_map_capacity", sizes->flows, "map", "flows");
 }
@@ -542,6 +567,8 @@ char *metrics_format(const struct metrics_source *source, size_t *ret_length)
 				 offsetof(struct service_stats, dropped));
 	}
 	metrics_maps(&m);
+	if (source->sandboxes)
+		metrics_sandboxes(&m);
 	free(m.backends);
 	free(m.services);
 	if (fclose(m.to) != 0) {

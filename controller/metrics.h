@@ -13,6 +13,7 @@
 #include "controller/dataplane.h"
 #include "controller/model.h"
 #include "controller/shifts.h"
+#include "controller/sandboxes.h"
 
 #define METRICS_TICK_BUCKETS 10
 
@@ -28,6 +29,7 @@ struct metrics_source {
 	const struct model *model;
 	const struct shifts *shifts; /* NULL: none */
 	struct dataplane *dataplane; /* NULL: no counters */
+	const struct sandboxes *sandboxes; /* NULL: none of them */
 	const struct metrics_histogram *ticks;
 	const char *edge;
 	double started_s;	 /* wall time, seconds of the epoch */

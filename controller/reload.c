@@ -120,8 +120,9 @@ static int check_fixed(const struct daemon *d, const struct config *config, stru
 		return err_set(err, ENOTSUP, "edge.hash_seed: changing it moves every flow; start ebbd again for that");
 	/* Sizes that nobody wrote grow with the file; the maps that there are only have to be large enough. */
 	if ((to->has_backends ? to->backends : backend_count + 1) > sizes->backends ||
-	    (to->has_slots ? to->slots : to->slots_needed) > sizes->slots || to->flows != sizes->flows)
-		return err_set(err, ENOTSUP, "edge.backends, slots or flows: maps change their size only when ebbd starts");
+	    (to->has_slots ? to->slots : to->slots_needed) > sizes->slots || to->flows != sizes->flows ||
+	    to->sandboxes != sizes->sandboxes)
+		return err_set(err, ENOTSUP, "edge.backends, slots, flows or sandboxes: maps change their size only when ebbd starts");
 	return 0;
 }
 

@@ -6,9 +6,11 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
 #include "controller/address.h"
+#include "controller/log.h"
 #include "controller/namehash.h"
 #include "maps/hash.h"
 
@@ -33,6 +35,8 @@ struct sandboxes {
 	uint32_t on[BACKENDS_MAX + 1];
 	uint64_t changes[SANDBOX_CHANGE__COUNT];
 	uint32_t cursor; /* of sandboxes_tick() */
+	struct sandbox_index index;
+	bool serves; /* the index, if there is one */
 	struct batch batch;
 };
 
@@ -70,6 +74,105 @@ static int count_all(struct sandboxes *s)
 	return 0;
 }
 
+/* --- the index */
+
+static __u32 *in_force(struct sandboxes *s)
+{
+	return &dataplane_tables(s->dataplane)->settings->sandbox_sets;
+}
+
+static int index_fill(struct sandboxes *s)
+{
+	uint32_t cursor = 0;
+	int e;
+
+	do {
+		e = next_batch(s, &cursor);
+		if (e && e != -ENOENT)
+			return e;
+		for (uint32_t i = 0; i < s->batch.count; i++)
+			if (sandbox_index_add(&s->index, &s->batch.keys[i], &s->batch.values[i]))
+				return -ENOSPC;
+	} while (!e);
+	return 0;
+}
+
+/* Of all that stands in the map, in `sets` sets or more. Packets ask the map until it is done, or for good if it fails. */
+static void index_make(struct sandboxes *s, uint32_t sets)
+{
+	int e;
+
+	if (*in_force(s)) {
+		__atomic_store_n(in_force(s), 0, __ATOMIC_RELEASE);
+		dataplane_wait_packets();
+	}
+	do {
+		sandbox_index_clear(&s->index, sets);
+		e = index_fill(s);
+		sets *= 2;
+	} while (e == -ENOSPC && s->index.set_count < s->index.sets_max);
+	if (e) {
+		s->index.set_count = 0;
+		log_error("sandbox-index", "error=%s kept=map", log_quote(strerror(-e)));
+	} else if (s->serves) {
+		__atomic_store_n(in_force(s), s->index.set_count, __ATOMIC_RELEASE);
+	}
+}
+
+static int index_open(struct sandboxes *s)
+{
+	const struct dataplane_tables *tables = dataplane_tables(s->dataplane);
+	__u64 *seed = &tables->settings->sandbox_seed;
+
+	if (!*seed && getrandom(seed, sizeof(*seed), 0) != sizeof(*seed))
+		return -EIO;
+	s->index.sets = tables->sandbox_index;
+	s->index.sets_max = dataplane_sizes(s->dataplane)->sandbox_sets;
+	s->index.seed = *seed;
+	index_make(s, sandbox_index_sets_for(s->count));
+	return 0;
+}
+
+/* Of one that stands in the map already. */
+static void index_add(struct sandboxes *s, const struct sandbox_key *key, const struct sandbox *value)
+{
+	struct sandbox_index *index = &s->index;
+	uint32_t sets = sandbox_index_sets_for(index->used + 1);
+
+	if (!index->set_count)
+		return;
+	if (sets > index->set_count && index->set_count < index->sets_max)
+		index_make(s, sets);
+	else if (sandbox_index_add(index, key, value))
+		index_make(s, 2 * index->set_count);
+}
+
+static void index_change(struct sandboxes *s, const struct sandbox_key *key,
+			 const struct sandbox *value)
+{
+	if (s->index.set_count)
+		sandbox_index_change(&s->index, key, value);
+}
+
+static void index_del(struct sandboxes *s, const struct sandbox_key *key)
+{
+	if (s->index.set_count)
+		sandbox_index_del(&s->index, key);
+}
+
+void sandboxes_serve(struct sandboxes *s)
+{
+	s->serves = true;
+	__atomic_store_n(in_force(s), s->index.set_count, __ATOMIC_RELEASE);
+}
+
+const struct sandbox_index *sandboxes_index(const struct sandboxes *s)
+{
+	return &s->index;
+}
+
+/* --- opening */
+
 int sandboxes_new(struct dataplane *dp, sandboxes_fn on_change, void *ctx, struct err *err,
 		  struct sandboxes **ret_sandboxes)
 {
@@ -82,9 +185,11 @@ int sandboxes_new(struct dataplane *dp, sandboxes_fn on_change, void *ctx, struc
 	s->on_change = on_change;
 	s->ctx = ctx;
 	e = count_all(s);
+	if (!e)
+		e = index_open(s);
 	if (e) {
 		sandboxes_free(s);
-		return err_set(err, -e, "cannot read the sandboxes map: %s", strerror(-e));
+		return err_set(err, -e, "cannot read the sandboxes: %s", strerror(-e));
 	}
 	*ret_sandboxes = s;
 	return 0;
@@ -181,8 +286,8 @@ static int set(struct sandboxes *s, const struct sandbox_key *key, const struct 
 	int e = dataplane_sandbox_set(s->dataplane, key, value);
 
 	if (e == -E2BIG)
-		return err_set(err, E2BIG, "there is room for %d sandboxes, and all of it is taken",
-			       SANDBOXES_MAX);
+		return err_set(err, E2BIG, "there is room for %u sandboxes (edge.sandboxes), and all of it is taken",
+			       dataplane_sizes(s->dataplane)->sandboxes);
 	return e ? err_set(err, -e, "cannot write the sandboxes map: %s", strerror(-e)) : 0;
 }
 
@@ -206,6 +311,7 @@ static int enter(struct sandboxes *s, const struct model *m, const struct sandbo
 	e = set(s, key, &value, err);
 	if (e)
 		return e;
+	index_add(s, key, &value);
 	s->count++;
 	s->on[value.backend]++;
 	*ret_value = value;
@@ -285,6 +391,7 @@ int sandboxes_move(struct sandboxes *s, const struct model *m, const struct sand
 		e = set(s, key, &value, err);
 		if (e)
 			return e;
+		index_change(s, key, &value);
 		s->on[old.backend]--;
 		s->on[value.backend]++;
 		s->unsettled += old.former == BACKEND_NONE;
@@ -300,10 +407,14 @@ int sandboxes_del(struct sandboxes *s, const struct sandbox_key *key, struct err
 	struct sandbox value;
 	int e = find(s, key, err, &value);
 
-	if (!e)
-		e = dataplane_sandbox_del(s->dataplane, key);
 	if (e)
 		return e;
+	index_del(s, key);
+	e = dataplane_sandbox_del(s->dataplane, key);
+	if (e) {
+		index_add(s, key, &value);
+		return err_set(err, -e, "cannot write the sandboxes map: %s", strerror(-e));
+	}
 	s->count--;
 	s->on[value.backend]--;
 	s->unsettled -= value.former != BACKEND_NONE;
@@ -380,8 +491,10 @@ static double settle_of(const struct model *m, uint16_t service_id)
 static void settle(struct sandboxes *s, const struct sandbox_key *key, struct sandbox value)
 {
 	value.former = BACKEND_NONE;
-	if (!dataplane_sandbox_set(s->dataplane, key, &value) && s->unsettled)
-		s->unsettled--;
+	if (dataplane_sandbox_set(s->dataplane, key, &value))
+		return;
+	index_change(s, key, &value);
+	s->unsettled -= s->unsettled != 0;
 }
 
 void sandboxes_tick(struct sandboxes *s, const struct model *m, uint64_t boot_s)

@@ -5,6 +5,9 @@
  * sandboxes: the directory of sandboxes, over the pinned map `sandboxes` alone: what stands there is the truth, here are only
  * counts. So it survives a restart, and every answer is live in the data plane when it is given.
  *
+ * Packets read `sandbox_index` (sandbox_index.h), which holds no more than what `sandboxes` does: a birth is written there
+ * first, an end last. Whenever the index is made anew (at the start, or to grow), packets ask `sandboxes` meanwhile.
+ *
  * A sandbox is one address of a prefix service (and a port, where the service says `sandbox_port`). It lives on one
  * backend; after a move the former one is its second hop until the pool's `settle` is over.
  */
@@ -14,6 +17,7 @@
 #include "controller/dataplane.h"
 #include "controller/err.h"
 #include "controller/model.h"
+#include "controller/sandbox_index.h"
 
 #define SANDBOXES_SCAN_MAX 20000 /* entries that one request may look at */
 
@@ -41,12 +45,14 @@ struct sandboxes_filter {
 	struct address address;
 };
 
-/* Counts what is there. `on_change` (may be NULL) hears of each change that was made. */
+/* Counts what is there, and makes the index of it; packets ask the map. `on_change` (may be NULL) hears of each change that was made. */
 typedef void (*sandboxes_fn)(void *ctx, enum sandbox_change change,
 			     const struct sandboxes_entry *entry);
 EBB_MUST_CHECK int sandboxes_new(struct dataplane *dp, sandboxes_fn on_change, void *ctx,
 				 struct err *err, struct sandboxes **ret_sandboxes);
 void sandboxes_free(struct sandboxes *s);
+/* Every attached program is of this daemon's data plane now: the index is in force. */
+void sandboxes_serve(struct sandboxes *s);
 
 /* The key of a sandbox: `service` is an index into the model. -EINVAL: no prefix service, or address or port not of it. */
 EBB_MUST_CHECK int sandboxes_key(const struct model *model, uint32_t service,
@@ -84,6 +90,8 @@ EBB_MUST_CHECK int sandboxes_list(struct sandboxes *s, const struct sandboxes_fi
 				  struct sandbox_key *ret_last);
 uint64_t sandboxes_count(const struct sandboxes *s);
 uint32_t sandboxes_on(const struct sandboxes *s, uint16_t backend_id);
+/* What packets read; set_count is 0 while they ask the map. */
+const struct sandbox_index *sandboxes_index(const struct sandboxes *s);
 /* How often each change was made since the start. */
 uint64_t sandboxes_changes(const struct sandboxes *s, enum sandbox_change change);
 

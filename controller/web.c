@@ -37,6 +37,7 @@ static char *web_metrics(void *ctx, size_t *ret_length)
 		.model = d->model,
 		.shifts = &d->shifts,
 		.dataplane = d->dataplane,
+		.sandboxes = d->sandboxes,
 		.ticks = &web->ticks,
 		.edge = d->config->edge.name,
 		.started_s = web->started_s,

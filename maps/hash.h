@@ -151,6 +151,35 @@ HASH_INLINE __u16 hash_handshake_fingerprint(__u64 hash)
 	return (__u16)(hash >> 49);
 }
 
+/* A sandbox in `sandbox_index`: settings.sandbox_seed is the seed, `sets` settings.sandbox_sets, any number. */
+HASH_INLINE __u64 hash_sandbox(int is_ipv4, const struct address *address, __be16 port_be, __u16 service, __u64 seed)
+{
+	return hash_address(is_ipv4, address, (__u32)port_be | (__u32)service << 16, seed);
+}
+
+HASH_INLINE __u32 hash_sandbox_set(__u64 hash, __u32 sets)
+{
+	return (__u32)((hash & 0xffffffff) * sets >> 32);
+}
+
+HASH_INLINE __u32 hash_sandbox_tag(__u64 hash)
+{
+	__u32 tag = (__u32)(hash >> 33);
+
+	return tag + !tag;
+}
+
+/*
+ * From the first set to the second and back, so that who shares one of them and the tag shares both (as in cuckoo filters;
+ * the difference to a number of the tag, modulo the sets, since their number is no power of two).
+ */
+HASH_INLINE __u32 hash_sandbox_other(__u32 set, __u32 tag, __u32 sets)
+{
+	__s64 other = (__s64)((tag * HASH_K1 >> 32) * sets >> 32) - set;
+
+	return (__u32)(other + (other >> 63 & sets));
+}
+
 /* UDP source port of the encapsulation, 49152..65535, host order (RFC 6335 dynamic ports). */
 HASH_INLINE __u16 hash_source_port(__u64 hash)
 {

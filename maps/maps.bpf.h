@@ -6,8 +6,8 @@
  *
  * What the controller writes lies in mmap-able arrays: it stores, the next packet sees it. Being
  * mmap-able also aligns entry 0 to a page, so entries of 64 bytes are cache lines. Sizes of
- * `slots`, `flows`, `backends`, `backend_names`, `backend_stats` and `backend_signals` are defaults; the controller
- * sets them before load, and `flow_set_mask` (read-only data) with `flows`.
+ * `slots`, `flows`, `backends`, `backend_names`, `backend_stats`, `backend_signals`, `sandboxes` and `sandbox_index` are
+ * defaults; the controller sets them before load, and `flow_set_mask` (read-only data) with `flows`.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -49,6 +49,7 @@ MAPS_TABLE(prefixes, struct service, 2 * PREFIXES_TABLE_SIZE);
 MAPS_TABLE(slots, struct slot, SLOTS_DEFAULT);
 MAPS_TABLE(backends, struct backend, BACKENDS_DEFAULT);
 MAPS_TABLE(nexthops, struct nexthop, NEXTHOPS_MAX);
+MAPS_TABLE(sandbox_index, struct sandbox_set, SANDBOX_SETS_DEFAULT);
 
 /* Written by the controller for people and for adoption; no packet reads them. */
 MAPS_TABLE(pools, struct pool, POOLS_MAX);

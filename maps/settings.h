@@ -26,11 +26,14 @@ struct settings {
 	__u32 icmp_rate_pps; /* "too big" answers a second and CPU; 0: none */
 	__u32 trace_rate;    /* one packet in so many is traced; 0: none (maps/trace.h) */
 	__u64 trace_until_ns; /* CLOCK_MONOTONIC: no later */
-	__u32 reserved[4];
+	__u64 sandbox_seed; /* of `sandbox_index`; set once */
+	__u32 sandbox_sets; /* of it in use; 0: it is not in force, `sandboxes` is asked */
+	__u32 reserved;
 };
 static_assert(sizeof(struct settings_table) == 32, "settings_table");
 static_assert(offsetof(struct settings, table) == 16, "settings.table");
 static_assert(offsetof(struct settings, trace_until_ns) == 88, "settings.trace_until_ns");
+static_assert(offsetof(struct settings, sandbox_sets) == 104, "settings.sandbox_sets");
 static_assert(sizeof(struct settings) == 112, "settings");
 
 #endif

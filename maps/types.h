@@ -39,6 +39,7 @@
 #define SLOTS_DEFAULT	    1048576
 #define BACKENDS_DEFAULT    16384
 #define FLOW_SETS_DEFAULT   131072 /* of 8 flows; always a power of two */
+#define SANDBOX_SETS_DEFAULT 165176 /* of 8 sandboxes; the controller counts anew */
 
 struct address {
 	__u8 bytes[16]; /* network order, IPv4 as ::ffff:a.b.c.d */

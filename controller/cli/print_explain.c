@@ -25,7 +25,9 @@ void print_explain(struct cli *cli, const json_t *result, const json_t *params)
 		const char *key, *label;
 	} stages[] = {
 		{"service", "service"},   {"key", "hashed"},	     {"affinity", "affinity"},
-		{"sandbox", "sandbox"},   {"slot", "slot"},	     {"primary", "primary"},
+		{"sandbox", "sandbox"},   {"sandbox_former", "moved from"},
+		{"sandbox_look_up", "looked up in"},
+		{"slot", "slot"},	  {"primary", "primary"},
 		{"secondary", "former"},  {"home", "home"},	     {"flow", "flow table"},
 		{"backend", "backend"},   {"second_hop", "second hop"}, {"nexthop", "next hop"},
 		{"verdict", "verdict"},   {"action", "action"},	     {"outer", "outer packet"},

@@ -21,6 +21,7 @@
 #include <sys/mman.h>
 
 #include "build/xdp_lb.skel.h"
+#include "controller/sandbox_index.h"
 #include "maps/backend.h"
 #include "maps/flow.h"
 #include "maps/hash.h"
@@ -70,6 +71,7 @@ struct world {
 	struct nexthop *nexthops;
 	struct flow_set *flows;
 	uint32_t flow_sets;
+	struct sandbox_index sandboxes;
 };
 
 static inline void *world_map(struct bpf_map *map)
@@ -260,6 +262,8 @@ static inline void world_fill_sandboxes(struct world *w)
 {
 	int fd = bpf_map__fd(w->skel->maps.sandboxes);
 
+	w->sandboxes.seed = WORLD_SEED;
+	sandbox_index_clear(&w->sandboxes, sandbox_index_sets_for(2 * WORLD_SANDBOXES));
 	for (uint32_t i = 0; i < 2 * WORLD_SANDBOXES; i++) {
 		bool ipv4 = i < WORLD_SANDBOXES;
 		uint32_t last = i % WORLD_SANDBOXES;
@@ -271,7 +275,8 @@ static inline void world_fill_sandboxes(struct world *w)
 		struct sandbox value = {.backend = (uint16_t)((ipv4 ? 1 : 1 + WORLD_BACKENDS) +
 							      (uint32_t)rand() % WORLD_BACKENDS)};
 
-		if (bpf_map_update_elem(fd, &key, &value, BPF_ANY))
+		if (bpf_map_update_elem(fd, &key, &value, BPF_ANY) ||
+		    sandbox_index_add(&w->sandboxes, &key, &value))
 			err(1, "sandboxes");
 	}
 }
@@ -287,6 +292,8 @@ static inline void world_fill_settings(struct world *w)
 	};
 
 	w->settings->hash_seed = WORLD_SEED;
+	w->settings->sandbox_seed = w->sandboxes.seed;
+	w->settings->sandbox_sets = w->sandboxes.set_count;
 	w->settings->half = 0;
 	w->settings->table[0] = table;
 	w->settings->layout = MAPS_LAYOUT;
@@ -302,6 +309,8 @@ static inline void world_open_maps(struct world *w)
 	w->backends = world_map(w->skel->maps.backends);
 	w->nexthops = world_map(w->skel->maps.nexthops);
 	w->flows = world_map(w->skel->maps.flows);
+	w->sandboxes.sets = world_map(w->skel->maps.sandbox_index);
+	w->sandboxes.sets_max = bpf_map__max_entries(w->skel->maps.sandbox_index);
 }
 
 /* `flows`: size of the flow table, a power of two. */
@@ -335,6 +344,7 @@ static inline void world_close(struct world *w)
 		{w->prefixes, w->skel->maps.prefixes}, {w->slots, w->skel->maps.slots},
 		{w->backends, w->skel->maps.backends}, {w->nexthops, w->skel->maps.nexthops},
 		{w->flows, w->skel->maps.flows}, {w->filter, w->skel->maps.service_filter},
+		{w->sandboxes.sets, w->skel->maps.sandbox_index},
 	};
 
 	for (size_t i = 0; i < sizeof(mapped) / sizeof(mapped[0]); i++)

@@ -172,6 +172,29 @@ static inline void fuzz_add_prefixes(struct fuzz_world *w, struct random *r)
 	w->maps.settings->layout = MAPS_LAYOUT;
 }
 
+/*
+ * Nearly full, so that many are in their second sets; one in sixteen by a way that says "ask". In one world of four
+ * the index is not in force.
+ */
+static inline void fuzz_index_sandboxes(struct fuzz_world *w, struct random *r)
+{
+	struct sandbox_index *index = &w->maps.sandboxes;
+	const struct model *m = &w->model;
+
+	index->seed = random_bits(r);
+	sandbox_index_clear(index, 64);
+	for (uint32_t i = 0; i < m->sandbox_count; i++) {
+		const struct model_sandbox *at = &m->sandboxes[i];
+
+		if (sandbox_index_add(index, &at->key, &at->value))
+			errx(1, "no room for sandbox %u", i);
+		if (one_in(r, 16) && sandbox_index_add(index, &at->key, &at->value))
+			errx(1, "a sandbox does not collide with itself");
+	}
+	w->maps.settings->sandbox_seed = index->seed;
+	w->maps.settings->sandbox_sets = one_in(r, 4) ? 0 : index->set_count;
+}
+
 /* On addresses of services and prefixes; a third of them has moved. */
 static inline void fuzz_add_sandboxes(struct fuzz_world *w, struct random *r)
 {
@@ -194,6 +217,7 @@ static inline void fuzz_add_sandboxes(struct fuzz_world *w, struct random *r)
 					&at->value, BPF_NOEXIST))
 			m->sandbox_count--; /* drawn before */
 	}
+	fuzz_index_sandboxes(w, r);
 }
 
 static inline void fuzz_load(struct world *w)

@@ -23,7 +23,7 @@
 
 #define MODEL_FRAME_MAX     4096
 #define MODEL_SERVICES_MAX  256
-#define MODEL_SANDBOXES_MAX 512
+#define MODEL_SANDBOXES_MAX 432
 #define MODEL_NOTES         65536 /* a power of two */
 #define MODEL_DATAGRAMS     64    /* then the fuzzer forgets them */
 #define MODEL_EXTENSIONS    6     /* IPv6 extension headers that are followed */

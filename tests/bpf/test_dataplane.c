@@ -30,7 +30,8 @@
 #include "controller/node.h"
 
 static char dir[64];
-static const struct dataplane_sizes small = {.slots = 1024, .backends = 64, .flows = 1024};
+static const struct dataplane_sizes small = {
+	.slots = 1024, .backends = 64, .flows = 1024, .sandboxes = 1024};
 
 static void run(const char *command)
 {
@@ -129,7 +130,8 @@ static void test_unfinished_is_wiped(void **state)
 
 static void test_tables_grow_with_contents(void **state)
 {
-	struct dataplane_sizes large = {.slots = 5000, .backends = 200, .flows = 1024};
+	struct dataplane_sizes large = {
+		.slots = 5000, .backends = 200, .flows = 1024, .sandboxes = 1024};
 	struct dataplane *dp = open_with(&small);
 	const struct dataplane_tables *t = dataplane_tables(dp);
 
@@ -159,7 +161,8 @@ static void test_tables_grow_with_contents(void **state)
 
 static void test_refusals(void **state)
 {
-	struct dataplane_sizes other = {.slots = 1024, .backends = 64, .flows = 2048};
+	struct dataplane_sizes other = {
+		.slots = 1024, .backends = 64, .flows = 2048, .sandboxes = 1024};
 	struct dataplane *dp = open_with(&small), *second = NULL;
 	struct err err = {};
 

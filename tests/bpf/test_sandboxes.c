@@ -29,7 +29,8 @@ static const char text[] =
 	"  - {name: boxes, prefix: \"2001:db8::/64\", pool: all, affinity: sandbox, encap: gue}\n"
 	"  - {name: web, address: 192.0.2.1, port: 80, protocol: tcp, pool: all, encap: gue}\n";
 
-static const struct dataplane_sizes sizes = {.slots = 1024, .backends = 64, .flows = 1024};
+static const struct dataplane_sizes sizes = {
+	.slots = 1024, .backends = 64, .flows = 1024, .sandboxes = 8192};
 static char dir[64];
 static struct dataplane *dp;
 static struct config *config;
@@ -48,6 +49,10 @@ static void open_all(void)
 
 	if (dataplane_open(dir, &sizes, &err, &dp) || sandboxes_new(dp, on_change, NULL, &err, &boxes))
 		fail_msg("%s", err.text);
+	assert_int_equal(dataplane_tables(dp)->settings->sandbox_sets, 0);
+	sandboxes_serve(boxes);
+	/* as published: the next one adopts */
+	dataplane_tables(dp)->settings->layout = MAPS_LAYOUT;
 	/* the data plane's tables stay empty: the model numbers backends from 1 each time */
 	assert_int_equal(model_build(config, dataplane_tables(dp), &sizes, NULL,
 				     (struct mono_ns){1000}, &err, &model), 0);
@@ -80,6 +85,20 @@ static int end(void **state)
 	close_all();
 	config_free(config);
 	return dataplane_detach_all(dir, NULL);
+}
+
+/* What packets find: 0 nothing, BACKEND_NONE never. */
+static struct sandbox seen(const struct sandbox_key *k)
+{
+	const struct settings *settings = dataplane_tables(dp)->settings;
+	const struct sandbox_index index = {.sets = dataplane_tables(dp)->sandbox_index,
+					    .set_count = settings->sandbox_sets,
+					    .seed = settings->sandbox_seed};
+	struct sandbox found = {0};
+
+	assert_int_not_equal(index.set_count, 0);
+	assert_in_range(sandbox_index_find(&index, k, &found), 0, 1);
+	return found;
 }
 
 static struct sandbox_key key(const char *address)
@@ -150,6 +169,8 @@ static void add_move_del(void **state)
 	assert_int_equal(sandboxes_move(boxes, model, &k, b, NULL, &v), 0);
 	assert_int_equal(v.backend, id("b"));
 	assert_int_equal(v.former, id("a"));
+	assert_int_equal(seen(&k).backend, id("b"));
+	assert_int_equal(seen(&k).former, id("a"));
 	assert_int_equal(sandboxes_on(boxes, id("a")), 0);
 	assert_int_equal(sandboxes_on(boxes, id("b")), 1);
 	sandboxes_tick(boxes, model, v.moved + 59);
@@ -158,7 +179,10 @@ static void add_move_del(void **state)
 	sandboxes_tick(boxes, model, v.moved + 60);
 	assert_int_equal(dataplane_sandbox_get(dp, &k, &v), 0);
 	assert_int_equal(v.former, BACKEND_NONE);
+	assert_int_equal(seen(&k).backend, id("b"));
+	assert_int_equal(seen(&k).former, BACKEND_NONE);
 	assert_int_equal(sandboxes_del(boxes, &k, NULL, &v), 0);
+	assert_int_equal(seen(&k).backend, BACKEND_NONE);
 	assert_int_equal(sandboxes_count(boxes), 0);
 	assert_int_equal(changes[SANDBOX_ADDED], 1);
 	assert_int_equal(changes[SANDBOX_MOVED], 1);
@@ -195,6 +219,109 @@ static void many_over_a_restart_and_a_backend_that_is_freed(void **state)
 	}
 }
 
+/* Number `i` of many. */
+static struct sandbox_key nth(uint32_t i)
+{
+	struct sandbox_key k = key("2001:db8::");
+
+	k.address.bytes[15] = (uint8_t)i;
+	k.address.bytes[14] = (uint8_t)(i >> 8);
+	return k;
+}
+
+static void assert_index_is_the_map(uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		struct sandbox_key k = nth(i);
+		struct sandbox v = {0};
+
+		(void)!dataplane_sandbox_get(dp, &k, &v);
+		if (seen(&k).backend != v.backend || seen(&k).former != v.former)
+			fail_msg("sandbox %u: %u,%u in the map, %u,%u in the index", i, v.backend,
+				 v.former, seen(&k).backend, seen(&k).former);
+	}
+}
+
+static void the_index_grows_and_shrinks_with_the_map(void **state)
+{
+	uint32_t a = model_find_backend(model, "a"), b = model_find_backend(model, "b");
+	uint32_t grown = 0, sets = sandboxes_index(boxes)->set_count;
+	struct sandbox v;
+
+	for (uint32_t i = 0; i < 8192; i++) {
+		struct sandbox_key k = nth(i);
+
+		assert_int_equal(sandboxes_add(boxes, model, &k, i % 2 ? a : b, NULL, &v), 0);
+		assert_int_equal(seen(&k).backend, i % 2 ? id("a") : id("b"));
+		grown += sandboxes_index(boxes)->set_count != sets;
+		sets = sandboxes_index(boxes)->set_count;
+	}
+	assert_in_range(grown, 5, 8); /* by a quarter each time, from 1740 to 8192 and more */
+	assert_index_is_the_map(8192);
+	assert_int_equal(sandboxes_add(boxes, model, &(struct sandbox_key){.service = 0}, a, NULL, &v),
+			 -E2BIG);
+	assert_int_equal(seen(&(struct sandbox_key){.service = 0}).backend, BACKEND_NONE);
+	for (uint32_t i = 0; i < 8192; i++) {
+		struct sandbox_key k = nth(i);
+
+		if (i % 3)
+			assert_int_equal(sandboxes_del(boxes, &k, NULL, &v), 0);
+	}
+	assert_index_is_the_map(8192);
+	assert_int_equal(sandboxes_index(boxes)->used, sandboxes_count(boxes));
+	close_all();
+	open_all();
+	assert_true(sandboxes_index(boxes)->set_count < sets);
+	assert_index_is_the_map(8192);
+}
+
+/* Between the two writes of a change, or in a program that knew no index: what stands in the map is what holds. */
+static void a_crash_between_two_writes(void **state)
+{
+	uint32_t a = model_find_backend(model, "a"), b = model_find_backend(model, "b");
+	struct sandbox_key added = nth(1), deleted = nth(2), moved = nth(3);
+	struct sandbox v = {.backend = id("a")};
+
+	assert_int_equal(dataplane_sandbox_set(dp, &added, &v), 0); /* not yet in the index */
+	assert_int_equal(sandboxes_add(boxes, model, &deleted, a, NULL, &v), 0);
+	assert_int_equal(sandboxes_add(boxes, model, &moved, a, NULL, &v), 0);
+	assert_int_equal(dataplane_sandbox_del(dp, &deleted), 0); /* still in the index */
+	v.backend = id("b");
+	assert_int_equal(dataplane_sandbox_set(dp, &moved, &v), 0);
+	assert_int_equal(seen(&added).backend, BACKEND_NONE);
+	assert_int_equal(seen(&moved).backend, id("a"));
+	close_all();
+	open_all();
+	assert_int_equal(sandboxes_count(boxes), 2);
+	assert_int_equal(seen(&added).backend, id("a"));
+	assert_int_equal(seen(&deleted).backend, BACKEND_NONE);
+	assert_int_equal(seen(&moved).backend, id("b"));
+	assert_int_equal(sandboxes_del(boxes, &moved, NULL, &v), 0);
+	assert_int_equal(sandboxes_add(boxes, model, &moved, b, NULL, &v), 0);
+	assert_index_is_the_map(10);
+}
+
+static void pins_without_an_index(void **state)
+{
+	uint32_t a = model_find_backend(model, "a");
+	char path[128];
+	struct sandbox v;
+
+	for (uint32_t i = 0; i < 100; i++) {
+		struct sandbox_key k = nth(i);
+
+		assert_int_equal(sandboxes_add(boxes, model, &k, a, NULL, &v), 0);
+	}
+	dataplane_tables(dp)->settings->sandbox_sets = 0;
+	dataplane_tables(dp)->settings->sandbox_seed = 0;
+	close_all();
+	snprintf(path, sizeof(path), "%s/maps/sandbox_index", dir);
+	assert_int_equal(unlink(path), 0);
+	open_all();
+	assert_int_equal(sandboxes_index(boxes)->used, 100);
+	assert_index_is_the_map(100);
+}
+
 static void pages(void **state)
 {
 	const struct sandboxes_filter all = {.service = SERVICES_MAX, .backend = BACKEND_NONE};
@@ -229,6 +356,9 @@ int main(void)
 		TEST(place_is_by_the_table_and_idempotent),
 		TEST(add_move_del),
 		TEST(many_over_a_restart_and_a_backend_that_is_freed),
+		TEST(the_index_grows_and_shrinks_with_the_map),
+		TEST(a_crash_between_two_writes),
+		TEST(pins_without_an_index),
 		TEST(pages),
 	};
 

@@ -93,9 +93,11 @@ static void open_world(void)
 	if (config_load(path, &errors, &d.config))
 		config_errors_print(&errors, stderr);
 	must(d.config);
-	sizes = (struct dataplane_sizes){d.config->edge.slots, d.config->edge.backends, d.config->edge.flows};
+	sizes = (struct dataplane_sizes){d.config->edge.slots, d.config->edge.backends,
+					  d.config->edge.flows, d.config->edge.sandboxes};
 	need(dataplane_open(bpffs, &sizes, &err, &d.dataplane), &err);
 	need(sandboxes_new(d.dataplane, on_sandbox, NULL, &err, &d.sandboxes), &err);
+	sandboxes_serve(d.sandboxes);
 	must(signals_new(dataplane_sizes(d.dataplane)->backends, &d.signals) == 0);
 	must(publish_new(dataplane_tables(d.dataplane), dataplane_sizes(d.dataplane), NULL, NULL,
 			 daemon_boot_ns(), &d.publish) == 0);

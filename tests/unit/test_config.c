@@ -84,6 +84,7 @@ static void assert_example_edge(const struct config_edge *edge)
 	assert_address(&edge->source_ipv4, "10.0.0.1");
 	assert_address(&edge->source_ipv6, "fd00::1");
 	assert_int_equal(edge->flows, 1048576);
+	assert_int_equal(edge->sandboxes, 1048576);
 	assert_int_equal(edge->backends, 16384);
 	assert_int_equal(edge->slots, 131072);
 	assert_int_equal(edge->icmp_rate_pps, 1000);
