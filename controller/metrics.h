@@ -12,8 +12,8 @@
 
 #include "controller/dataplane.h"
 #include "controller/model.h"
-#include "controller/shifts.h"
 #include "controller/sandboxes.h"
+#include "controller/shifts.h"
 
 #define METRICS_TICK_BUCKETS 10
 
