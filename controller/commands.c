@@ -252,7 +252,7 @@ static int status(void *ctx, const json_t *params, json_t **ret_result, struct e
 		(void)json_array_append_new(problems,
 					    json_sprintf("the configuration file was refused, the former one is in force: %s",
 							 d->reload_error));
-	return done(json_pack("{ss, ss, si, sf, sb, sb, ss, so, so, so, so, so, s{sI, sf, sf, sf}, so}",
+	return done(json_pack("{ss, ss, si, sf, sb, sb, ss, so, so, so, so, so, s{sI, sf, sf, sf}, s{sI, sI}, so}",
 			      "version", EBB_VERSION, "edge", d->config->edge.name, "pid",
 			      (int)getpid(), "uptime_s", mono_seconds_between(d->started, mono_now()),
 			      "adopted", dataplane_adopted(d->dataplane), "frozen", d->model->frozen,
@@ -260,8 +260,9 @@ static int status(void *ctx, const json_t *params, json_t **ret_result, struct e
 			      interfaces(d), "problems", problems, "counts", counts,
 			      "pools", show_pools_brief(&show), "tick", "count",
 			      (json_int_t)d->ticks.count, "last_s", d->ticks.last_s, "max_s",
-			      d->ticks.max_s, "interval_s", d->config->health.tick_s, "verdicts",
-			      show_verdicts(&show)),
+			      d->ticks.max_s, "interval_s", d->config->health.tick_s, "probes",
+			      "suspected", (json_int_t)suspects_probed(d->suspects), "starved",
+			      (json_int_t)probe_starved(d->probe), "verdicts", show_verdicts(&show)),
 		    ret_result, err);
 }
 

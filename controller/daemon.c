@@ -23,6 +23,7 @@
 #define SETTLE_BUDGET	16384 /* slots looked at a tick: all of 64 pools of 65,536 in half a minute */
 #define SHIFT_TICK_MAX_S 1.0	/* a daemon that slept does not jump up a ramp */
 #define SHIFT_SAVE_S	1.0	/* how much of a ramp SIGKILL may take back */
+#define HURRY_S		0.02	/* a tick for what died comes no sooner after the last one */
 #define FIRST_NEXTHOPS_S 1.0  /* a first start waits this long for next hops before it takes traffic */
 
 uint64_t daemon_boot_ns(void)
@@ -130,14 +131,33 @@ static void on_shift(void *ctx, const struct shifts_entry *e, const struct shift
 
 /* --- what the loop brings */
 
+/* What is plainly dead is left now, not in the next tick. Many that die at once share one. */
+static void hurry(struct daemon *d, struct mono_ns now)
+{
+	if (ev_is_active(&d->tick) && mono_seconds_between(d->ticked, now) >= HURRY_S)
+		ev_feed_event(d->loop, &d->tick, EV_TIMER);
+}
+
 static void on_probe(void *ctx, uint32_t id, enum probe_outcome outcome, double took_s,
 		     struct mono_ns now)
 {
 	struct daemon *d = ctx;
 	uint32_t backend = model_find_backend_id(d->model, (uint16_t)id);
+	enum health_phase before;
 
-	if (!d->ending && backend != UINT32_MAX)
-		model_probe_result(d->model, backend, outcome, took_s, now);
+	if (d->ending || backend == UINT32_MAX)
+		return;
+	before = d->model->healths[backend].phase;
+	model_probe_result(d->model, backend, outcome, took_s, now);
+	if (before != HEALTH_DOWN && d->model->healths[backend].phase == HEALTH_DOWN)
+		hurry(d, now);
+}
+
+static void on_suspect(void *ctx, uint16_t id)
+{
+	struct daemon *d = ctx;
+
+	probe_soon(d->probe, id);
 }
 
 static void on_report(void *ctx, uint32_t id, const struct report *report, const struct err *why,
@@ -201,6 +221,7 @@ static void on_freed(void *ctx, uint16_t id)
 		nexthops_forget(d->nexthops, id);
 	sandboxes_forget(d->sandboxes, id);
 	signals_forget(d->signals, id);
+	suspects_forget(d->suspects, id);
 	if (dataplane_clear_backend_stats(d->dataplane, id))
 		log_warn("stats-kept", "id=%u", id);
 }
@@ -246,6 +267,7 @@ static void tick_signals(struct daemon *d, struct mono_ns now)
 	double dt = d->signals_read.v ? mono_seconds_between(d->signals_read, now) : 0;
 
 	signals_tick(d->signals, dataplane_tables(d->dataplane), d->model, now, dt);
+	suspects_tick(d->suspects, d->model, dt, on_suspect, d);
 	d->signals_read = now;
 }
 
@@ -253,6 +275,7 @@ void daemon_tick_now(struct daemon *d)
 {
 	struct mono_ns begin = mono_now();
 
+	d->ticked = begin;
 	tick_signals(d, begin);
 	tick_shifts(d, begin);
 	model_tick(d->model, begin);
@@ -369,7 +392,8 @@ static int open_dataplane(struct daemon *d, struct err *err)
 	e = sandboxes_new(d->dataplane, on_sandbox, d, err, &d->sandboxes);
 	if (e)
 		return e;
-	if (signals_new(dataplane_sizes(d->dataplane)->backends, &d->signals))
+	if (signals_new(dataplane_sizes(d->dataplane)->backends, &d->signals) ||
+	    suspects_new(dataplane_sizes(d->dataplane)->backends, &d->suspects))
 		return err_set(err, ENOMEM, "out of memory");
 	e = publish_new(dataplane_tables(d->dataplane), dataplane_sizes(d->dataplane), on_freed, d,
 			daemon_boot_ns(), &d->publish);
@@ -642,6 +666,7 @@ void daemon_stop(struct daemon *d)
 	publish_free(d->publish);
 	sandboxes_free(d->sandboxes);
 	signals_free(d->signals);
+	suspects_free(d->suspects);
 	model_free(d->model);
 	if (d->dataplane)
 		dataplane_close(d->dataplane);

@@ -27,6 +27,7 @@
 #include "controller/shifts.h"
 #include "controller/show.h"
 #include "controller/signals.h"
+#include "controller/suspect.h"
 #include "controller/web.h"
 
 struct daemon_options {
@@ -47,6 +48,7 @@ struct daemon {
 	struct publish *publish;
 	struct sandboxes *sandboxes;
 	struct signals *signals;
+	struct suspects *suspects;
 	struct mono_ns signals_read;
 	struct probe *probe;
 	struct reports *reports;
@@ -66,6 +68,7 @@ struct daemon {
 	char reload_error[512]; /* of the last reload; empty: it went well */
 	bool *native;		/* one an interface of the configuration */
 	struct daemon_ticks ticks;
+	struct mono_ns ticked;
 	ev_timer tick;
 	ev_signal on_hup, on_term, on_int;
 };

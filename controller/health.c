@@ -168,7 +168,7 @@ void health_probe(struct health *h, const struct health_params *p, enum probe_ou
 		probe_dead(h, p, p->fall_timeouts);
 		return;
 	case PROBE_TIMEOUT:
-		probe_dead(h, p, p->fall);
+		probe_dead(h, p, h->suspected ? p->fall_timeouts : p->fall);
 		return;
 	case PROBE_BAD_STATUS:
 		h->fail_points = 0; /* it lives */

@@ -91,6 +91,7 @@ struct health {
 	bool probed;
 	bool told_down; /* its own agent says so: probes do not end DOWN */
 	bool held; /* flapping: h is at most return_floor */
+	bool suspected; /* its clients do not get through either (suspect.h): a timeout counts as a refusal does */
 };
 
 struct health_params health_params_default(void);

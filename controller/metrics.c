@@ -536,6 +536,12 @@ static void metrics_daemon(struct metrics *m)
 		    "1 if the configuration that was last tried is in force.", m->source->reload_successful);
 	metrics_one(m, "ebb_frozen", "gauge", "1 between `ebb freeze` and `ebb unfreeze`.",
 		    m->model->frozen);
+	metrics_one(m, "ebb_probes_suspected_total", "counter",
+		    "Probes out of turn, since a backend's clients complete no handshakes.",
+		    (double)m->source->probes_suspected);
+	metrics_one(m, "ebb_probes_starved_total", "counter",
+		    "Probes that could not be begun, for want of descriptors, ports or memory here.",
+		    (double)m->source->probes_starved);
 	metrics_ticks(m);
 }
 

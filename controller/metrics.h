@@ -34,6 +34,7 @@ struct metrics_source {
 	const char *edge;
 	double started_s;	 /* wall time, seconds of the epoch */
 	bool reload_successful;	 /* of the last attempt */
+	uint64_t probes_suspected, probes_starved; /* suspect.h, probe.h */
 };
 
 /* From malloc(), or NULL when out of memory. */

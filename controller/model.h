@@ -82,6 +82,10 @@ struct model_signals {
 	double judged; /* [0,1]: that against the pool (signals.h); 1: nothing against it */
 	double timed;  /* completed ones in the last seconds whose time is known */
 	double took_s; /* geometric mean of these; 0 if there are none */
+	double quiet_s;	   /* since one completed; INFINITY: none ever did */
+	double patience_s; /* so long nine of ten took, and 30 ms at least */
+	uint32_t overdue;  /* have been under way for longer than that */
+	uint32_t amiss;	   /* failed or were reset since the last tick */
 };
 
 struct model_backend {

@@ -17,8 +17,7 @@
 #include "controller/turn.h"
 
 #define TARGETS_MAX   (BACKENDS_MAX + 1)
-#define FAST_FRACTION 0.1
-#define FAST_MIN_S    0.05
+#define FAST_S	      0.05
 #define SPARE_FILES   128     /* descriptors that probes leave to everything else */
 #define FILES_MAX     1048576 /* as far as the limit is raised */
 
@@ -64,8 +63,7 @@ static double next_wait(const struct target *t, struct mono_ns now)
 
 	if (!t->failed_row || t->failed_row >= t->fast_row)
 		return regular;
-	fast = fmax(t->interval_s * FAST_FRACTION, FAST_MIN_S) -
-	       mono_seconds_between(t->started, now);
+	fast = FAST_S - mono_seconds_between(t->started, now);
 	return fmin(fmax(fast, 0.), regular);
 }
 

@@ -15,10 +15,9 @@
  * reset before an answer: PROBE_RESET. The certificate is not checked (probe_http.c says why).
  *
  * Fast interval: after a refusal, reset, unreachable or timeout the next probe of this target
- * starts a tenth of the interval (at least 50 ms) after the start of the last one, or as soon as
- * that has ended, until one succeeds or as many have failed in a row as `fall` and `fall_timeouts`
- * ask for; then it falls back to its interval. So a death that is first seen by a refusal is
- * certain after two tenths of the interval more.
+ * starts 50 ms after the start of the last one, or as soon as that has ended, until one succeeds or
+ * as many have failed in a row as `fall` and `fall_timeouts` ask for; then it falls back to its
+ * interval. So a death that is first seen by a refusal is certain 100 ms later.
  *
  * Want on our side (descriptors, ports, memory) is no outcome: nothing is told, probe_starved()
  * counts it.

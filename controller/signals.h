@@ -15,6 +15,8 @@
  *    are credited. (q is a chance number itself: 1-q is taken for 5 % at least.)
  * 5. Of its attempts only the part q is taken for real; where q is under 5 %, nothing is evidence.
  * So no flood ejects anybody, and by itself this never calls a backend dead (health_inband).
+ *
+ * Beside the evidence it tells what is amiss now (quiet_s, patience_s, overdue, amiss), for suspect.h.
  */
 #include <stdint.h>
 

@@ -42,6 +42,8 @@ static char *web_metrics(void *ctx, size_t *ret_length)
 		.edge = d->config->edge.name,
 		.started_s = web->started_s,
 		.reload_successful = !d->reload_error[0],
+		.probes_suspected = suspects_probed(d->suspects),
+		.probes_starved = probe_starved(d->probe),
 	};
 
 	return metrics_format(&source, ret_length);

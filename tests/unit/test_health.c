@@ -207,6 +207,35 @@ static void sequences(void **state)
 	}
 }
 
+/* Where clients do not get through either, silence is as good as a refusal. */
+static void silence_of_a_suspected_one(void **state)
+{
+	static const struct {
+		const char *name;
+		int timeouts_before, timeouts_suspected;
+		enum health_phase want;
+	} rows[] = {
+		{"two timeouts", 0, 2, HEALTH_KNOWN},
+		{"three timeouts", 0, 3, HEALTH_DOWN},
+		{"two before, and one", 2, 1, HEALTH_KNOWN}, /* 2/5 + 1/3 */
+		{"two before, and two", 2, 2, HEALTH_DOWN},  /* 2/5 + 2/3 */
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct health h;
+
+		health_init(&h, 1, true);
+		health_probe(&h, &params, PROBE_OK);
+		for (int k = 0; k < rows[i].timeouts_before; k++)
+			health_probe(&h, &params, PROBE_TIMEOUT);
+		h.suspected = true;
+		for (int k = 0; k < rows[i].timeouts_suspected; k++)
+			health_probe(&h, &params, PROBE_TIMEOUT);
+		if (h.phase != rows[i].want)
+			fail_msg("%s: %s", rows[i].name, health_phase_name(h.phase));
+	}
+}
+
 static void suspicion_asks_for_another_probe(void **state)
 {
 	struct health h;
@@ -437,6 +466,7 @@ int main(void)
 		cmocka_unit_test(terms_scale_the_target),
 		cmocka_unit_test(sequences),
 		cmocka_unit_test(suspicion_asks_for_another_probe),
+		cmocka_unit_test(silence_of_a_suspected_one),
 		cmocka_unit_test(returns_begin_at_the_floor_and_apart),
 		cmocka_unit_test(flapping_is_held),
 		cmocka_unit_test(one_death_is_no_flapping),

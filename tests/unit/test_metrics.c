@@ -232,7 +232,8 @@ static struct shifts shifts = {
 static char *format_world(const struct metrics_histogram *ticks)
 {
 	struct metrics_source source = {.model = &world, .shifts = &shifts, .ticks = ticks, .edge = "edge-1\n\"x\"",
-					.started_s = 1767322984, .reload_successful = true};
+					.started_s = 1767322984, .reload_successful = true,
+					.probes_suspected = 7, .probes_starved = 2};
 	size_t length = 0;
 	char *text = metrics_format(&source, &length);
 
@@ -255,6 +256,8 @@ static void test_the_text_is_well_formed(void **state)
 static void test_values_and_labels(void **state)
 {
 	static const char *const want[] = {
+		"\nebb_probes_suspected_total 7\n",
+		"\nebb_probes_starved_total 2\n",
 		"\nebb_backend_health_ratio{backend=\"fra-1\",region=\"eu-central-1\",provider=\"aws\"} 0.25\n",
 		"\nebb_backend_weight_ratio{backend=\"fra-1\",region=\"eu-central-1\",provider=\"aws\","
 		"pool=\"eu\"} 0.75\n",

@@ -158,6 +158,51 @@ static void under_way_is_no_failure(void **state)
 	assert_true(life.model->backends[0].signals.ratio < 0.01);
 }
 
+/* What suspect.h is told: how long nothing completed, how many take longer than nine of ten did, what went amiss. */
+static void what_is_amiss_now(void **state)
+{
+	const struct model_signals *seen;
+	struct backend_signals *s;
+	uint16_t id;
+
+	load(2, "none");
+	id = life.model->backends[0].id;
+	s = &plain.signals[id];
+	seen = &life.model->backends[0].signals;
+	tick();
+	assert_true(seen->quiet_s == INFINITY && !seen->overdue && !seen->amiss);
+	assert_true(seen->patience_s > 0.0299 && seen->patience_s < 0.0301);
+	s->begun = s->completed = 100;
+	s->took[5] = 80;
+	s->took[18] = 20; /* 131 to 262 ms: one of five takes that long */
+	tick();
+	assert_true(seen->quiet_s == 0);
+	for (int i = 0; i < 64; i++)
+		tick();
+	assert_true(seen->quiet_s > 6.39 && seen->quiet_s < 6.41);
+	assert_true(seen->patience_s > 0.262 && seen->patience_s < 0.263);
+	s->begun += 3;
+	for (uint32_t i = 0; i < 3; i++)
+		plain.handshakes[i * 100] =
+			(struct handshake){.began = (uint32_t)((uint64_t)life.now.v >> 10), .backend = id};
+	tick();
+	tick();
+	assert_int_equal(seen->overdue, 0); /* 200 ms old */
+	tick();
+	assert_int_equal(seen->overdue, 3);
+	plain.handshakes[100] = (struct handshake){0};
+	s->reset++;
+	tick();
+	assert_int_equal(seen->overdue, 2);
+	assert_int_equal(seen->amiss, 1);
+	for (int i = 0; i < 6; i++)
+		tick();
+	assert_int_equal(seen->overdue, 0);
+	assert_int_equal(seen->amiss, 2); /* now they failed */
+	tick();
+	assert_int_equal(seen->amiss, 0);
+}
+
 /* The clock of handshakes turns over every 73 minutes. */
 static void the_clock_turns_over(void **state)
 {
@@ -322,6 +367,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(judged),
 		cmocka_unit_test_setup_teardown(under_way_is_no_failure, begin, end),
+		cmocka_unit_test_setup_teardown(what_is_amiss_now, begin, end),
 		cmocka_unit_test_setup_teardown(the_clock_turns_over, begin, end),
 		cmocka_unit_test_setup_teardown(how_long_they_take, begin, end),
 		cmocka_unit_test_setup_teardown(what_was_there_before_is_no_evidence, begin, end),
