@@ -17,10 +17,10 @@
 #define PATIENCE_TICKS 64 /* so often it is measured anew */
 
 struct reading {
+	uint64_t completed, failed, reset; /* as of the last tick */
 	uint64_t timed, octaves;    /* likewise: completed ones whose time is known, and the sum of their buckets */
 	double times, logs;	    /* both of the last seconds, as rule 2 */
-	uint64_t completed, failed, reset; /* as of the last tick */
-	uint32_t patience; /* in steps of `handshakes`; 0: not measured */
+	uint32_t patience;	    /* in steps of `handshakes`; 0: not measured */
 	double quiet_s;
 	double ok, total;	    /* rule 2 */
 	double pool_ratio;	    /* rule 3, within a tick; above 1: in no pool that says something */
