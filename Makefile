@@ -46,7 +46,7 @@ SAN_OBJ  := $(SAN_SRC:%.c=build/san/%.o)
 UNIT     := $(patsubst tests/unit/%.c,build/tests/unit/%,$(wildcard tests/unit/test_*.c))
 PACKET   := $(patsubst tests/bpf/%.c,build/tests/bpf/%,$(wildcard tests/bpf/test_*.c tests/bpf/fuzz_*.c))
 LABTOOL  := $(patsubst tests/net/%.c,build/tests/net/%,$(filter-out %.bpf.c %.so.c,$(wildcard tests/net/*.c))) \
-	    build/tests/net/pass.bpf.o build/tests/net/quic_id.so
+	    $(patsubst tests/net/%.c,build/tests/net/%.o,$(wildcard tests/net/*.bpf.c)) build/tests/net/quic_id.so
 BENCH    := $(patsubst tests/bench/%.c,build/tests/bench/%,$(wildcard tests/bench/bench_*.c))
 BENCH_SKEL := $(patsubst tests/bench/%.bpf.c,build/tests/bench/%.skel.h,$(wildcard tests/bench/*.bpf.c))
 

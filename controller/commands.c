@@ -223,10 +223,15 @@ static json_t *interfaces(const struct daemon *d)
 {
 	json_t *list = json_array();
 
-	for (uint32_t i = 0; i < d->config->edge.interface_count; i++)
-		(void)json_array_append_new(
-			list, json_pack("{ss, ss}", "name", d->config->edge.interfaces[i].name,
-					"mode", d->native[i] ? "native" : "generic"));
+	for (uint32_t i = 0; i < d->config->edge.interface_count; i++) {
+		const struct attachment *attachment = &d->attachments[i];
+		json_t *to = json_pack("{ss, ss}", "name", d->config->edge.interfaces[i].name, "mode",
+				       attachment->native ? "native" : "generic");
+
+		if (attachment->why[0])
+			(void)json_object_set_new(to, "why", json_string(attachment->why));
+		(void)json_array_append_new(list, to);
+	}
 	return list;
 }
 

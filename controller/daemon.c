@@ -497,21 +497,24 @@ static void wait_for_nexthops(struct daemon *d)
 	ev_timer_stop(d->loop, &patience);
 }
 
-int daemon_attach(struct daemon *d, const struct config *config, bool *ret_native, struct err *err)
+int daemon_attach(struct daemon *d, const struct config *config, struct attachment *ret_attachments,
+		  struct err *err)
 {
 	for (uint32_t i = 0; i < config->edge.interface_count; i++) {
 		const struct config_interface *interface = &config->edge.interfaces[i];
+		struct attachment *to = &ret_attachments[i];
 		struct err why = {{0}};
 		int e = dataplane_attach(d->dataplane, interface->name, interface->mode, &why,
-					 &ret_native[i]);
+					 &to->native);
 
 		if (e) {
 			*err = why;
 			return e;
 		}
 		log_info("attached", "interface=%s mode=%s%s%s", interface->name,
-			 ret_native[i] ? "native" : "generic", why.text[0] ? " why=" : "",
+			 to->native ? "native" : "generic", why.text[0] ? " why=" : "",
 			 why.text[0] ? log_quote(why.text) : "");
+		snprintf(to->why, sizeof(to->why), "%s", why.text);
 	}
 	return 0;
 }
@@ -535,10 +538,10 @@ static int take_traffic(struct daemon *d, struct err *err)
 	e = publish_services(d->publish, d->model, daemon_boot_ns(), err);
 	if (e)
 		return e;
-	d->native = calloc(d->config->edge.interface_count + 1, sizeof(*d->native));
-	if (!d->native)
+	d->attachments = calloc(d->config->edge.interface_count + 1, sizeof(*d->attachments));
+	if (!d->attachments)
 		return err_set(err, ENOMEM, "out of memory");
-	e = daemon_attach(d, d->config, d->native, err);
+	e = daemon_attach(d, d->config, d->attachments, err);
 	if (!e)
 		e = detach_others(d, err);
 	if (!e)
@@ -674,7 +677,7 @@ void daemon_stop(struct daemon *d)
 	audit_free(d->audit);
 	history_free(d->history);
 	json_decref(d->state);
-	free(d->native);
+	free(d->attachments);
 	if (d->lock_fd >= 0)
 		close(d->lock_fd);
 }

@@ -39,6 +39,12 @@ struct daemon_ticks {
 	double last_s, max_s; /* how long a tick took */
 };
 
+/* How the program sits on an interface. */
+struct attachment {
+	bool native;
+	char why[512]; /* it is generic where the configuration says `auto`; else empty */
+};
+
 struct daemon {
 	struct daemon_options options;
 	struct ev_loop *loop;
@@ -66,7 +72,7 @@ struct daemon {
 	struct mono_ns started;
 	char loaded_at[32];	/* wall time of the configuration in force */
 	char reload_error[512]; /* of the last reload; empty: it went well */
-	bool *native;		/* one an interface of the configuration */
+	struct attachment *attachments; /* one an interface of the configuration */
 	struct daemon_ticks ticks;
 	struct mono_ns ticked;
 	ev_timer tick;
@@ -88,8 +94,8 @@ void daemon_tick_now(struct daemon *d);
 EBB_MUST_CHECK int daemon_save_state(struct daemon *d, struct err *err);
 /* Starts probes and next hops of what the model holds; forgets what it does not hold (former may be NULL). */
 EBB_MUST_CHECK int daemon_follow(struct daemon *d, const struct model *former, struct err *err);
-EBB_MUST_CHECK int daemon_attach(struct daemon *d, const struct config *config, bool *ret_native,
-				 struct err *err);
+EBB_MUST_CHECK int daemon_attach(struct daemon *d, const struct config *config,
+				 struct attachment *ret_attachments, struct err *err);
 /* An event to log, history and monitors. `event` is borrowed. */
 void daemon_event(struct daemon *d, enum model_event_kind kind, json_t *event, const char *line);
 uint64_t daemon_boot_ns(void);

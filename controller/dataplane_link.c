@@ -101,16 +101,16 @@ static int explain_attach(int code, const char *ifname, uint32_t ifindex, enum c
 			       ifname);
 	case EOPNOTSUPP:
 		return err_set(err, EOPNOTSUPP,
-			       "the driver of %s has no native XDP: use mode generic or auto",
-			       ifname);
+			       "the driver of %s has no native XDP%s", ifname,
+			       mode == CONFIG_XDP_NATIVE ? ": use mode generic or auto" : "");
 	case ERANGE:
 	case EINVAL:
 		if (mode != CONFIG_XDP_GENERIC)
 			return err_set(err, code,
-				       "the driver of %s refuses native XDP (%s): a smaller MTU, "
-				       "fewer queues or "
-				       "mode generic may help",
-				       ifname, strerror(code));
+				       "the driver of %s refuses native XDP (%s): a smaller MTU or fewer "
+				       "queues may help%s",
+				       ifname, strerror(code),
+				       mode == CONFIG_XDP_NATIVE ? ", or mode generic" : "");
 		break;
 	}
 	return err_set(err, code, "cannot attach to %s: %s", ifname, strerror(code));
@@ -133,7 +133,7 @@ static int create_by_mode(int program_fd, const char *ifname, uint32_t ifindex,
 	int fd = create(program_fd, ifindex, native);
 
 	if (fd < 0 && mode == CONFIG_XDP_AUTO && fd != -EBUSY && fd != -EEXIST && fd != -EPERM) {
-		explain_attach(-fd, ifname, ifindex, CONFIG_XDP_NATIVE, err);
+		explain_attach(-fd, ifname, ifindex, mode, err);
 		native = false;
 		fd = create(program_fd, ifindex, false);
 	}
@@ -192,6 +192,8 @@ static int attach_adopted(const char *path, int link_fd, int program_fd, const c
 	if (bpf_link_update(link_fd, program_fd, NULL) < 0)
 		return err_set(err, errno, "cannot give %s the new program: %s", ifname,
 			       strerror(errno));
+	if (!native && mode == CONFIG_XDP_AUTO)
+		(void)err_set(err, 0, "as an earlier start left it; mode native tries again, or says why not");
 	*ret_native = native;
 	return 0;
 }

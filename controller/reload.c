@@ -221,7 +221,7 @@ int daemon_diff(struct daemon *d, json_t **ret_diff, struct err *err)
 /* --- doing it */
 
 /* A former backend of this id is no longer probed under its settings; its next hop stays until it is freed. */
-static void put_in_force(struct daemon *d, struct next *next, bool *native)
+static void put_in_force(struct daemon *d, struct next *next, struct attachment *attachments)
 {
 	struct next old = {d->config, d->model};
 	struct err err = {{0}};
@@ -231,8 +231,8 @@ static void put_in_force(struct daemon *d, struct next *next, bool *native)
 	d->config = next->config;
 	d->model = next->model;
 	*next = old; /* freed by the caller */
-	free(d->native);
-	d->native = native;
+	free(d->attachments);
+	d->attachments = attachments;
 	model_announce(d->model, old.model, mono_now());
 	publish_backends(d->publish, d->model);
 	if (daemon_follow(d, old.model, &err))
@@ -264,22 +264,22 @@ static int reload(struct daemon *d, bool force, json_t **ret_diff, struct err *e
 {
 	__attribute__((cleanup(free_next))) struct next next = {NULL, NULL};
 	__attribute__((cleanup(drop_json))) json_t *diff = NULL;
-	bool *native;
+	struct attachment *attachments;
 	int e = prepare(d, force, &next, err);
 
 	if (e)
 		return e;
-	native = calloc(next.config->edge.interface_count + 1, sizeof(*native));
-	if (!native)
+	attachments = calloc(next.config->edge.interface_count + 1, sizeof(*attachments));
+	if (!attachments)
 		return err_set(err, ENOMEM, "out of memory");
 	/* New interfaces run under the old tables for a moment; what cannot be attached refuses the whole. */
-	e = daemon_attach(d, next.config, native, err);
+	e = daemon_attach(d, next.config, attachments, err);
 	if (e) {
-		free(native);
+		free(attachments);
 		detach_former(d);
 		return e;
 	}
-	put_in_force(d, &next, native);
+	put_in_force(d, &next, attachments);
 	detach_former(d);
 	diff = diff_of(d->options.config_path, next.model, d->model);
 	log_info("reload", "ok=true backends=%u pools=%u services=%u", d->config->backend_count,

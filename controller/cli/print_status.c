@@ -20,13 +20,16 @@ static void status_config(struct cli *cli, const json_t *config)
 
 static void status_interfaces(struct cli *cli, const json_t *interfaces)
 {
-	char text[512] = "";
+	char text[1024] = "";
 	const json_t *interface;
 	size_t i;
 
-	json_array_foreach((json_t *)interfaces, i, interface)
-		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s (%s)", i ? ", " : "",
-			 field_text(interface, "name"), field_text(interface, "mode"));
+	json_array_foreach((json_t *)interfaces, i, interface) {
+		const char *why = json_string_value(json_object_get(interface, "why"));
+
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s (%s%s%s)", i ? ", " : "",
+			 field_text(interface, "name"), field_text(interface, "mode"), why ? ": " : "", why ?: "");
+	}
 	print_line(cli, "interfaces", text[0] ? TONE_PLAIN : TONE_BAD, "%s",
 		   text[0] ? text : "none: nothing is forwarded");
 }

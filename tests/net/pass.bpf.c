@@ -5,7 +5,7 @@
 
 #include <bpf/bpf_helpers.h>
 
-SEC("xdp")
+SEC("xdp.frags") /* jumbo frames need it of both ends */
 int pass(struct xdp_md *ctx)
 {
 	return XDP_PASS;

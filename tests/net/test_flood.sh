@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# A million SYNs from random sources, then a million bare ACKs, while 2,000 conversations go on: none breaks, new
-# connections are answered, and no weight changes. (Answers to the forged sources end in a black hole on the router.)
+# A million SYNs from random sources, then a million bare ACKs, while 2,000 conversations go on, a third of them on slots
+# that have moved: none breaks, new connections are answered, and no weight changes. (Answers to the forged sources end in a black hole on the router.)
 #
 #   client-1, 2,000 conversations ─┐
 #   client-2, the flood ───────────┴─ router ── edge-1 ── router ── six backends
@@ -59,6 +59,9 @@ done
 for ((i = 0; i < 200; i++)); do [ "$(grep -l ready "$LAB_DIR"/{gue4,ipip6} | wc -l)" = 2 ] && break; sleep 0.1; done
 need "2,000 conversations have begun" test $i -lt 200
 
+# So that a third of gue4's conversations is on slots that have moved, and hangs on notes and hops.
+for name in dub-1 dub-2; do check "$name's weight becomes 0" lab_ebb edge-1 backend set $name weight 0% >/dev/null; done
+sleep 1
 storm "SYN flood" $LAB_VIP4_GUE
 storm "ACK flood" $LAB_VIP4_GUE -a
 storm "SYN flood, IPv6" $LAB_VIP6_IPIP
