@@ -22,6 +22,13 @@ enum http_kind {
 	HTTP_KIND__COUNT,
 };
 
+/* One a connection. Libmicrohttpd's own limit is on silence, so a byte a second would hold a seat for ever. */
+struct http_seat {
+	struct MHD_Connection *connection; /* NULL: free */
+	ev_tstamp since;
+	bool asked; /* the request is whole */
+};
+
 struct http {
 	struct ev_loop *loop;
 	struct http_source source;
@@ -30,6 +37,7 @@ struct http {
 	struct ev_timer timeout;
 	struct MHD_Response *pages[HTTP_KIND__COUNT]; /* as last made */
 	ev_tstamp made[HTTP_KIND__COUNT];
+	struct http_seat seats[HTTP_CONNECTIONS_MAX];
 	int port;
 };
 
@@ -119,6 +127,52 @@ static enum MHD_Result http_health(struct http *http, struct MHD_Connection *con
 	return http_say(connection, MHD_HTTP_SERVICE_UNAVAILABLE, text);
 }
 
+/* --- seats */
+
+static void http_came_or_went(void *ctx, struct MHD_Connection *connection, void **seat_of,
+			      enum MHD_ConnectionNotificationCode what)
+{
+	struct http *http = ctx;
+	struct http_seat *seat = *seat_of;
+
+	if (what == MHD_CONNECTION_NOTIFY_CLOSED && seat)
+		seat->connection = NULL;
+	for (int i = 0; what == MHD_CONNECTION_NOTIFY_STARTED && i < HTTP_CONNECTIONS_MAX; i++) {
+		if (http->seats[i].connection)
+			continue;
+		http->seats[i] = (struct http_seat){connection, ev_now(http->loop), false};
+		*seat_of = &http->seats[i];
+		return;
+	}
+}
+
+static void http_sit(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	struct http_seat *seat = info ? info->socket_context : NULL;
+
+	if (seat)
+		seat->asked = true;
+}
+
+/* Ends those whose time is over: the other side of a socket that was shut down is closed as if the client had left. */
+static void http_clear_seats(struct http *http)
+{
+	const union MHD_ConnectionInfo *info;
+
+	for (int i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
+		const struct http_seat *seat = &http->seats[i];
+		double patience_s = seat->asked ? HTTP_ANSWER_S : HTTP_REQUEST_S;
+
+		if (!seat->connection || ev_now(http->loop) - seat->since < patience_s)
+			continue;
+		info = MHD_get_connection_info(seat->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+		if (info)
+			shutdown(info->connect_fd, SHUT_RDWR);
+	}
+}
+
 /* Answers at the first call, when only the headers are there: a body is never read. */
 static enum MHD_Result http_request(void *ctx, struct MHD_Connection *connection, const char *url,
 				    const char *method, const char *version, const char *upload,
@@ -126,6 +180,7 @@ static enum MHD_Result http_request(void *ctx, struct MHD_Connection *connection
 {
 	struct http *http = ctx;
 
+	http_sit(connection);
 	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
 		return http_say(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "GET and HEAD only\n");
 	if (strcmp(url, "/metrics") == 0)
@@ -145,6 +200,7 @@ static void http_turn(struct http *http)
 	MHD_UNSIGNED_LONG_LONG wait_ms = 0;
 	double wait_s = HTTP_TURN_S;
 
+	http_clear_seats(http);
 	MHD_run(http->daemon);
 	if (MHD_get_timeout(http->daemon, &wait_ms) == MHD_YES && (double)wait_ms / 1000 < wait_s)
 		wait_s = (double)wait_ms / 1000;
@@ -223,6 +279,8 @@ static int http_start(struct http *http, int fd, struct err *err)
 	http->daemon = MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, http_request, http,
 					MHD_OPTION_LISTEN_SOCKET, fd,
 					MHD_OPTION_CONNECTION_LIMIT, (unsigned int)HTTP_CONNECTIONS_MAX,
+					MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned int)HTTP_ADDRESS_MAX,
+					MHD_OPTION_NOTIFY_CONNECTION, http_came_or_went, http,
 					MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)HTTP_TIMEOUT_S,
 					MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_CONNECTION_BYTES,
 					MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);

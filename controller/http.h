@@ -8,7 +8,7 @@
  *   GET /healthz   200 "ok", or 503 and a reason
  *   GET /          the status page
  *
- * GET and HEAD alone, one request a connection; connections, their memory and their idle time are bounded. A page is made at most once in
+ * GET and HEAD alone, one request a connection; connections, their memory and their time are bounded. A page is made at most once in
  * HTTP_PAGE_AGE_S, however often it is asked for, so that scraping cannot hold up the loop.
  */
 #include <ev.h>
@@ -18,7 +18,10 @@
 #include "controller/err.h"
 
 #define HTTP_CONNECTIONS_MAX 64
-#define HTTP_TIMEOUT_S	     10
+#define HTTP_ADDRESS_MAX     32 /* of them from one address */
+#define HTTP_TIMEOUT_S	     10 /* of silence */
+#define HTTP_REQUEST_S	     5	/* for a whole request, however it trickles */
+#define HTTP_ANSWER_S	     30 /* for request and answer */
 #define HTTP_PAGE_AGE_S	     1.0
 
 /* Where pages come from. Texts are from malloc(); NULL: out of memory, answered with 500. */

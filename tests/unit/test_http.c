@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -75,14 +76,22 @@ static void rig_free(struct rig *rig)
 	free(rig);
 }
 
-static int rig_connect(struct rig *rig)
+static int rig_connect_from(struct rig *rig, const char *from)
 {
 	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)http_port(rig->http)),
 				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in own = {.sin_family = AF_INET};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
+	assert_int_equal(inet_pton(AF_INET, from, &own.sin_addr), 1);
+	assert_int_equal(bind(fd, (struct sockaddr *)&own, sizeof(own)), 0);
 	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
 	return fd;
+}
+
+static int rig_connect(struct rig *rig)
+{
+	return rig_connect_from(rig, "127.0.0.1");
 }
 
 /* All that comes until the other side closes. Free it. */
@@ -233,26 +242,49 @@ static void test_endless_headers_are_refused(void **state)
 	rig_free(rig);
 }
 
-/* All places are taken by half requests: one more is closed, and the next is served once places are free. */
-static void test_connections_are_bounded(void **state)
+static char *late_request(struct rig *rig, const char *from)
 {
-	static const char half[] = "GET /metrics HTTP/1.1\r\n";
-	struct rig *rig = rig_new("127.0.0.1:0");
-	int fds[HTTP_CONNECTIONS_MAX], late;
+	int fd = rig_connect_from(rig, from);
 	char *reply;
 
-	for (int i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
-		fds[i] = rig_connect(rig);
-		send(fds[i], half, sizeof(half) - 1, MSG_NOSIGNAL);
+	send(fd, REQUEST("GET /metrics"), strlen(REQUEST("GET /metrics")), MSG_NOSIGNAL);
+	reply = rig_read(rig, fd);
+	close(fd);
+	return reply;
+}
+
+static void take_places(struct rig *rig, const char *from, int *ret_fds)
+{
+	static const char half[] = "GET /metrics HTTP/1.1\r\n";
+
+	for (int i = 0; i < HTTP_ADDRESS_MAX; i++) {
+		ret_fds[i] = rig_connect_from(rig, from);
+		send(ret_fds[i], half, sizeof(half) - 1, MSG_NOSIGNAL);
 		ev_run(rig->loop, EVRUN_NOWAIT);
 	}
-	late = rig_connect(rig);
-	send(late, REQUEST("GET /metrics"), strlen(REQUEST("GET /metrics")), MSG_NOSIGNAL);
-	reply = rig_read(rig, late);
+}
+
+/* Half requests take all places of an address, then all that there are: one more is closed, and the next is served once
+ * places are free. */
+static void test_connections_are_bounded(void **state)
+{
+	struct rig *rig = rig_new("127.0.0.1:0");
+	int fds[HTTP_CONNECTIONS_MAX];
+	char *reply;
+
+	static_assert(HTTP_CONNECTIONS_MAX == 2 * HTTP_ADDRESS_MAX, "two addresses take all");
+	take_places(rig, "127.0.0.1", fds);
+	reply = late_request(rig, "127.0.0.1");
 	assert_string_equal(reply, "");
 	assert_int_equal(rig->metrics_made, 0);
 	free(reply);
-	close(late);
+	reply = late_request(rig, "127.0.0.2");
+	assert_non_null(strstr(reply, "HTTP/1.1 200"));
+	free(reply);
+	take_places(rig, "127.0.0.2", fds + HTTP_ADDRESS_MAX);
+	reply = late_request(rig, "127.0.0.3");
+	assert_string_equal(reply, "");
+	free(reply);
 	for (int i = 0; i < HTTP_CONNECTIONS_MAX; i++)
 		close(fds[i]);
 	for (int turn = 0; turn < 50; turn++) {
