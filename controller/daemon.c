@@ -202,12 +202,37 @@ static void on_sandbox(void *ctx, enum sandbox_change change, const struct sandb
 	uint32_t backend = model_find_backend_id(d->model, entry->value.backend);
 	json_t *event;
 
+	if (change == SANDBOX_MOVED)
+		shifts_live_moved(&d->shifts, d->model, entry);
 	if (!d->control || !control_subscribers(d->control))
 		return;
 	event = json_pack("{ss, ss, ss, ss}", "event", sandbox_change_names[change], "time",
 			  daemon_time(time), "sandbox",
 			  address_format(&entry->key.address, address), "backend",
 			  backend == UINT32_MAX ? "-" : d->model->backends[backend].name);
+	if (event)
+		control_publish_event(d->control, event);
+	json_decref(event);
+}
+
+/* A sandbox that a shift wants moved: who runs the sandboxes listens, moves it, and says so by `sandbox move`. */
+static void on_wanted(void *ctx, const struct shifts_entry *shift, const struct sandbox_key *key, uint32_t from,
+		      uint32_t to)
+{
+	char address[INET6_ADDRSTRLEN], time[32];
+	struct daemon *d = ctx;
+	const struct model *m = d->model;
+	json_t *event;
+
+	if (to == UINT32_MAX)
+		return;
+	event = json_pack("{ss, ss, ss, ss, ss, ss, ss}", "event", "sandbox-move-wanted", "time",
+			  daemon_time(time), "shift", shift->name, "service",
+			  m->services[model_find_service_id(m, key->service)].name, "sandbox",
+			  address_format(&key->address, address), "from", m->backends[from].name, "to",
+			  m->backends[to].name);
+	if (event && key->port_be)
+		(void)json_object_set_new(event, "port", json_integer(ntohs(key->port_be)));
 	if (event)
 		control_publish_event(d->control, event);
 	json_decref(event);
@@ -248,6 +273,14 @@ static void tick_shifts(struct daemon *d, struct mono_ns now)
 	d->shifts_ticked = now;
 }
 
+static void tick_live(struct daemon *d, struct mono_ns now)
+{
+	double dt = d->live_ticked.v ? mono_seconds_between(d->live_ticked, now) : 0;
+
+	live_tick(d->live, &d->shifts, d->model, d->control && control_subscribers(d->control), dt);
+	d->live_ticked = now;
+}
+
 /* What goes on by itself: open shifts, and what agents say. */
 static void save_running(struct daemon *d, struct mono_ns now)
 {
@@ -278,6 +311,7 @@ void daemon_tick_now(struct daemon *d)
 	d->ticked = begin;
 	tick_signals(d, begin);
 	tick_shifts(d, begin);
+	tick_live(d, begin);
 	model_tick(d->model, begin);
 	save_running(d, begin);
 	daemon_publish(d);
@@ -392,7 +426,8 @@ static int open_dataplane(struct daemon *d, struct err *err)
 	e = sandboxes_new(d->dataplane, on_sandbox, d, err, &d->sandboxes);
 	if (e)
 		return e;
-	if (signals_new(dataplane_sizes(d->dataplane)->backends, &d->signals) ||
+	if (live_new(d->dataplane, on_wanted, d, &d->live) ||
+	    signals_new(dataplane_sizes(d->dataplane)->backends, &d->signals) ||
 	    suspects_new(dataplane_sizes(d->dataplane)->backends, &d->suspects))
 		return err_set(err, ENOMEM, "out of memory");
 	e = publish_new(dataplane_tables(d->dataplane), dataplane_sizes(d->dataplane), on_freed, d,
@@ -668,6 +703,7 @@ void daemon_stop(struct daemon *d)
 		nexthops_free(d->nexthops);
 	publish_free(d->publish);
 	sandboxes_free(d->sandboxes);
+	live_free(d->live);
 	signals_free(d->signals);
 	suspects_free(d->suspects);
 	model_free(d->model);

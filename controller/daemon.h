@@ -18,6 +18,7 @@
 #include "controller/dataplane.h"
 #include "controller/err.h"
 #include "controller/history.h"
+#include "controller/live.h"
 #include "controller/model.h"
 #include "controller/nexthop.h"
 #include "controller/probe.h"
@@ -64,7 +65,8 @@ struct daemon {
 	struct audit *audit; /* NULL: there is no file */
 	struct web *web; /* metrics and status page */
 	struct shifts shifts;
-	struct mono_ns shifts_ticked, shifts_saved;
+	struct live *live;
+	struct mono_ns shifts_ticked, shifts_saved, live_ticked;
 	json_t *state; /* as in state.json */
 	bool told; /* an agent said another state since that was saved */
 	int lock_fd;

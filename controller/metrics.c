@@ -351,6 +351,7 @@ enum metrics_shift {
 	METRICS_SHIFT_PHASE,
 	METRICS_SHIFT_SHARE,
 	METRICS_SHIFT_HOLD,
+	METRICS_SHIFT_SANDBOXES,
 };
 
 static void metrics_shift_samples(struct metrics *m, const char *name, const struct shifts_entry *e,
@@ -370,6 +371,13 @@ static void metrics_shift_samples(struct metrics *m, const char *name, const str
 			if (e->shift.holds & 1u << bit)
 				SAMPLE(m, name, 1, "shift", e->name, "pool", e->pool, "hold",
 				       shift_hold_name((enum shift_hold)(1u << bit)));
+		break;
+	case METRICS_SHIFT_SANDBOXES:
+		if (!e->live)
+			break;
+		SAMPLE(m, name, (double)e->sandboxes.wanted, "shift", e->name, "pool", e->pool, "what", "wanted");
+		SAMPLE(m, name, (double)e->sandboxes.moved, "shift", e->name, "pool", e->pool, "what", "moved");
+		SAMPLE(m, name, (double)e->sandboxes.left, "shift", e->name, "pool", e->pool, "what", "left");
 		break;
 	}
 }
@@ -393,6 +401,8 @@ static void metrics_shifts(struct metrics *m)
 			     METRICS_SHIFT_SHARE);
 	metrics_shift_family(m, "ebb_shift_hold", "1, for each reason that holds an open shift.",
 			     METRICS_SHIFT_HOLD);
+	metrics_shift_family(m, "ebb_shift_sandboxes", "Sandboxes that a live shift wants moved.",
+			     METRICS_SHIFT_SANDBOXES);
 }
 
 /* --- counters of the data plane */

@@ -98,6 +98,14 @@ uint32_t model_find_service(const struct model *m, const char *name)
 	return UINT32_MAX;
 }
 
+uint32_t model_find_service_id(const struct model *m, uint16_t id)
+{
+	for (uint32_t i = 0; i < m->service_count; i++)
+		if (m->services[i].id == id)
+			return i;
+	return UINT32_MAX;
+}
+
 enum track model_service_track(const struct model *m, uint32_t service)
 {
 	const struct config_service *c = &m->services[service].config;

@@ -323,6 +323,7 @@ uint32_t model_find_backend_id(const struct model *model, uint16_t id);
 uint32_t model_find_pool(const struct model *model, const char *name);
 uint32_t model_find_region(const struct model *model, const char *name);
 uint32_t model_find_service(const struct model *model, const char *name);
+uint32_t model_find_service_id(const struct model *model, uint16_t id);
 /* What `track` comes to for a service: its affinity's, its pool's, or by its encapsulation. */
 enum track model_service_track(const struct model *model, uint32_t service);
 /* The member of `pool` that is `backend`, or NULL. */

@@ -21,12 +21,23 @@
 #define SHIFTS_MAX	   128 /* open and closed ones; the oldest closed one makes room */
 #define SHIFTS_COMMENT_MAX 255
 
+/* Of a shift with `live`: shifts_live.h. */
+struct shifts_sandboxes {
+	double named;	   /* those below this part of [0,1) have been named, and not so long ago */
+	double ever_named; /* likewise, ever */
+	double sweep;	   /* of the sweep that is under way; 0: none */
+	double again_s;	   /* until all that are left are named again */
+	uint64_t wanted, moved, left; /* named at least once; moved away; still there in the last sweep */
+	uint64_t seen;	   /* in this sweep */
+};
+
 struct shifts_entry {
 	char name[16]; /* "shift-7" */
 	char pool[CONFIG_NAME_MAX + 1];
 	char from[2 * CONFIG_NAME_MAX + 2], to[2 * CONFIG_NAME_MAX + 2]; /* full names of regions */
 	char actor[64], comment[SHIFTS_COMMENT_MAX + 1];
 	bool live; /* asks for sandboxes to be moved */
+	struct shifts_sandboxes sandboxes;
 	struct shift shift;
 	double closed_s; /* since it was closed, as far as that was watched */
 	struct shift_signals seen; /* by the gate in the last tick; of it only the past outlives a restart */

@@ -64,6 +64,11 @@ json_t *shifts_show(const struct shifts_entry *e)
 
 	if (shift->phase != SHIFT_CLOSED)
 		(void)json_object_set_new(to, "gate", gate_of(e));
+	if (e->live)
+		(void)json_object_set_new(to, "sandboxes",
+					  json_pack("{sI, sI, sI}", "wanted", (json_int_t)e->sandboxes.wanted,
+						    "moved", (json_int_t)e->sandboxes.moved, "left",
+						    (json_int_t)e->sandboxes.left));
 	if (shift->outcome != SHIFT_OPEN)
 		(void)json_object_set_new(to, "outcome", json_string(shift_outcome_name(shift->outcome)));
 	return to;
@@ -73,6 +78,12 @@ static json_t *past_of(const struct shift_past *past)
 {
 	return json_pack("{sf, sf, sf}", "completion", past->completion, "handshake_s",
 			 past->handshake_s, "probe_s", past->probe_s);
+}
+
+static json_t *sandboxes_of(const struct shifts_sandboxes *x)
+{
+	return json_pack("{sf, sI, sI, sI}", "ever_named", x->ever_named, "wanted", (json_int_t)x->wanted,
+			 "moved", (json_int_t)x->moved, "left", (json_int_t)x->left);
 }
 
 json_t *shifts_save(const struct shifts *s)
@@ -85,7 +96,7 @@ json_t *shifts_save(const struct shifts *s)
 
 		(void)json_array_append_new(
 			list,
-			json_pack("{ss, ss, ss, ss, ss, ss, sb, so, sf, sf, sf, sf, si, si, si, si, sf, sf, sf, sf, sf, sf, so, so}",
+			json_pack("{ss, ss, ss, ss, ss, ss, sb, so, sf, sf, sf, sf, si, si, si, si, sf, sf, sf, sf, sf, sf, so, so, so}",
 				  "name", e->name, "pool", e->pool, "from", e->from, "to", e->to,
 				  "actor", e->actor, "comment", e->comment, "live", e->live, "steps",
 				  steps_of(&x->plan), "bake_s", x->plan.bake_s, "ttl_s", x->plan.ttl_s,
@@ -95,7 +106,7 @@ json_t *shifts_save(const struct shifts *s)
 				  "ramp_from", x->ramp_from, "phase_s", x->phase_s, "total_s",
 				  x->total_s, "gate_fail_s", x->gate_fail_s, "closed_s", e->closed_s, "from_past",
 				  past_of(&e->seen.source_past), "to_past",
-				  past_of(&e->seen.target_past)));
+				  past_of(&e->seen.target_past), "sandboxes", sandboxes_of(&e->sandboxes)));
 	}
 	return list;
 }
@@ -172,6 +183,21 @@ static bool take_past(const json_t *entry, const char *key, struct shift_past *p
 	return true;
 }
 
+/* As above. `named` begins at 0: after a restart those who are left are named again. */
+static bool take_sandboxes(const json_t *entry, struct shifts_sandboxes *x)
+{
+	const json_t *from = json_object_get(entry, "sandboxes");
+	double wanted = 0, moved = 0, left = 0;
+
+	if (from && (!take(from, "ever_named", 1, &x->ever_named) || !take(from, "wanted", 1e15, &wanted) ||
+		     !take(from, "moved", 1e15, &moved) || !take(from, "left", 1e15, &left)))
+		return false;
+	x->wanted = (uint64_t)wanted;
+	x->moved = (uint64_t)moved;
+	x->left = (uint64_t)left;
+	return true;
+}
+
 static bool take_entry(const json_t *from, struct shifts_entry *e)
 {
 	struct shift *x = &e->shift;
@@ -184,7 +210,7 @@ static bool take_entry(const json_t *from, struct shifts_entry *e)
 	    !take_text(from, "to", e->to, sizeof(e->to)) || !strcmp(e->from, e->to) ||
 	    !take_text(from, "actor", e->actor, sizeof(e->actor)) ||
 	    !take_text(from, "comment", e->comment, sizeof(e->comment)) ||
-	    !take_past(from, "from_past", &e->seen.source_past) ||
+	    !take_sandboxes(from, &e->sandboxes) || !take_past(from, "from_past", &e->seen.source_past) ||
 	    !take_past(from, "to_past", &e->seen.target_past) || !take_plan(from, &x->plan) ||
 	    !take_count(from, "phase", SHIFT_PHASE__COUNT, &phase) ||
 	    !take_count(from, "outcome", SHIFT_OUTCOME__COUNT, &outcome) ||

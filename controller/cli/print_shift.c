@@ -136,6 +136,14 @@ static void shift_gate(struct cli *cli, const json_t *gate)
 	print_line(cli, "", TONE_PLAIN, "%s", text);
 }
 
+static void shift_sandboxes(struct cli *cli, const json_t *sandboxes)
+{
+	if (sandboxes)
+		print_line(cli, "sandboxes", TONE_PLAIN, "%.0f wanted moved, %.0f have moved, %.0f are left",
+			   field_number(sandboxes, "wanted"), field_number(sandboxes, "moved"),
+			   field_number(sandboxes, "left"));
+}
+
 static void shift_page(struct cli *cli, const json_t *shift)
 {
 	char a[UNITS_TEXT_MAX], b[UNITS_TEXT_MAX], c[UNITS_TEXT_MAX], holds[160], phase[64];
@@ -151,6 +159,7 @@ static void shift_page(struct cli *cli, const json_t *shift)
 	shift_gate(cli, json_object_get(shift, "gate"));
 	print_line(cli, "moved", TONE_PLAIN, "%s of what %s would have",
 		   field_units(shift, "share", units_percent, a), field_text(shift, "from"));
+	shift_sandboxes(cli, json_object_get(shift, "sandboxes"));
 	print_line(cli, "limits", TONE_PLAIN, "bake %s, ttl %s, patience %s",
 		   field_units(shift, "bake_s", units_duration, b),
 		   field_number(shift, "ttl_s") > 0 ? field_units(shift, "ttl_s", units_duration, c) : "none",

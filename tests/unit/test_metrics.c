@@ -224,7 +224,7 @@ static const struct model world = {
 static struct shifts shifts = {
 	.entries = {{.name = "shift-1", .shift = {.phase = SHIFT_CLOSED}},
 		    {.name = "shift-2", .pool = "eu", .from = "aws/eu-central-1", .to = "gcp/europe-west4",
-		     .actor = "auto", .shift = {.phase = SHIFT_RAMP, .part = 0.25,
+		     .actor = "auto", .live = true, .sandboxes = {.wanted = 7, .moved = 4, .left = 3}, .shift = {.phase = SHIFT_RAMP, .part = 0.25,
 						.holds = SHIFT_HOLD_GATE | SHIFT_HOLD_OPERATOR}}},
 	.count = 2,
 };
@@ -275,6 +275,7 @@ static void test_values_and_labels(void **state)
 		"to=\"gcp/europe-west4\"} 0.25\n",
 		"\nebb_shift_hold{shift=\"shift-2\",pool=\"eu\",hold=\"operator\"} 1\n"
 		"ebb_shift_hold{shift=\"shift-2\",pool=\"eu\",hold=\"gate\"} 1\n",
+		"\nebb_shift_sandboxes{shift=\"shift-2\",pool=\"eu\",what=\"moved\"} 4\n",
 		"\nebb_slots_moved_total{pool=\"eu\"} 17\n",
 		"\nebb_table_digest_info{pool=\"eu\",digest=\"0000000000000abc\"} 1\n",
 		"\nebb_pool_empty{pool=\"empty\"} 1\n",
