@@ -258,7 +258,7 @@ static enum weight_limit group_limit(const struct weight_tick *t, uint32_t g, do
 		return WEIGHT_BY_PANIC;
 	if (group->limit != WEIGHT_FREE)
 		return group->limit;
-	if (group->moved > 0 || received > 0)
+	if (group->moved + group->old_moved > 0 || received > 0)
 		return WEIGHT_BY_SHIFT;
 	return t->groups[g].availability < 1 ? WEIGHT_BY_HEALTH : WEIGHT_FREE;
 }
@@ -280,6 +280,9 @@ static void group_results(struct weight_tick *t)
 		t->groups[g].share -= group->moved;
 		t->groups[group->moved_to].share += group->moved;
 		t->state->groups[group->moved_to].room += group->moved;
+		t->groups[g].share -= group->old_moved;
+		t->groups[group->old_to].share += group->old_moved;
+		t->state->groups[group->old_to].room += group->old_moved;
 	}
 	for (uint32_t i = 0; i < t->in->shift_count; i++) {
 		const struct weight_shift *shift = &t->in->shifts[i];

@@ -24,6 +24,8 @@ struct weight_group_state {
 	double base;       /* share before shifts; they sum to 1 */
 	double moved;      /* share that a shift has taken from here by now */
 	uint32_t moved_to; /* group */
+	double old_moved;  /* what a shift to elsewhere had taken, until the newer one has it */
+	uint32_t old_to;
 	double alive_s;    /* availability has been above alive_above for this long */
 	bool dead;         /* below dead_below, and not yet above alive_above again */
 	bool capped;       /* too much of it looks bad: ejections do not count (6) */

@@ -210,19 +210,47 @@ static double wanted_move(const struct weight_tick *t, uint32_t g, const struct 
 	return fmin(want, fmax(0, room));
 }
 
+/* A newer shift goes elsewhere. What the older one had moved stays there for now; of three places the two with most. */
+static void retarget(struct weight_group_state *group, uint32_t to)
+{
+	double moved = group->old_to == to ? group->old_moved : 0;
+
+	if (group->old_to == to || group->moved >= group->old_moved) {
+		group->old_moved = group->moved;
+		group->old_to = group->moved_to;
+	}
+	group->moved = moved;
+	group->moved_to = to;
+}
+
+/* It goes back at the speed of shifts; to a dead source only what the newer target takes over. */
+static void slew_old(struct weight_tick *t, uint32_t g, double gained)
+{
+	struct weight_group_state *group = &t->state->groups[g];
+	double step = t->p->dead_fall_per_s * t->in->dt_s;
+
+	if (t->state->groups[group->old_to].ready <= 0)
+		group->old_moved = 0; /* a backend's state goes before any shift */
+	if (t->groups[g].availability < t->p->alive_above && !t->state->groups[group->old_to].dead)
+		step = fmin(step, fmax(0, gained));
+	if (t->state->panic || t->in->frozen)
+		step = 0;
+	group->old_moved = weight_clamp(group->old_moved - step, 0, group->base - group->moved);
+}
+
 static void slew_shift(struct weight_tick *t, uint32_t g)
 {
 	struct weight_group_state *group = &t->state->groups[g];
 	const struct weight_shift *shift = shift_from(t, g);
 	double step = t->p->dead_fall_per_s * t->in->dt_s, want;
 
-	if (group->moved <= 0 && shift)
-		group->moved_to = shift->to;
+	if (shift && shift->to != group->moved_to)
+		retarget(group, shift->to);
 	if (t->state->groups[group->moved_to].ready <= 0) {
 		group->moved = 0; /* a backend's state goes before any shift */
 		return;
 	}
-	want = shift && shift->to == group->moved_to ? wanted_move(t, g, shift) : 0;
+	want = shift ? wanted_move(t, g, shift) : 0;
 	if (t->state->panic || t->in->frozen)
 		want = group->moved;
 	if (t->state->phase == WEIGHT_RUNNING)
@@ -256,6 +284,10 @@ void weight_slew(struct weight_tick *t)
 		slew_base(t);
 	}
 	normalise(t);
-	for (uint32_t g = 0; g < t->in->group_count; g++)
+	for (uint32_t g = 0; g < t->in->group_count; g++) {
+		double before = t->state->groups[g].moved;
+
 		slew_shift(t, g);
+		slew_old(t, g, t->state->groups[g].moved - before);
+	}
 }

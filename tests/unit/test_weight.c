@@ -252,6 +252,48 @@ static void rule_4_a_shift_is_a_part_of_what_health_gives(void **state)
 	assert_shares("another target", 0.25, 0.75, 0);
 }
 
+/* It goes from the one to the other, not back to the source and out again. */
+static void rule_4_another_target_takes_over(void **state)
+{
+	pool_start((uint32_t[]){0, 1, 2}, 3, 4);
+	pool.shifts[0] = (struct weight_shift){.from = 0, .to = 1, .part = 1};
+	pool.in.shift_count = 1;
+	tick();
+	assert_shares("all moved", 0, 1, 0);
+	pool.shifts[0] = (struct weight_shift){.from = 0, .to = 2, .part = 0.6};
+	live(1);
+	assert_shares("20 points a second", 0, 0.8, 0.2);
+	live(2);
+	assert_shares("as much as it wants", 0, 0.4, 0.6);
+	live(3);
+	assert_shares("the rest goes back", 0.4, 0, 0.6);
+	pool.shifts[0].to = 1;
+	live(1);
+	assert_shares("and to the first again", 0.4, 0.2, 0.4);
+	pool.in.shift_count = 0;
+	live(5);
+	assert_shares("no shift", 1, 0, 0);
+}
+
+static void rule_4_nothing_goes_back_into_a_dead_source(void **state)
+{
+	pool_start((uint32_t[]){0, 1, 2}, 3, 4);
+	pool.shifts[0] = (struct weight_shift){.from = 0, .to = 1, .part = 1};
+	pool.in.shift_count = 1;
+	tick();
+	set_health(0, 0.24); /* availability 0.336 */
+	pool.shifts[0] = (struct weight_shift){.from = 0, .to = 2, .part = 0};
+	for (int i = 0; i < 100; i++) {
+		pool.shifts[0].part = i / 200.;
+		tick();
+		assert_true(pool.group[0].share < 1e-9);
+	}
+	assert_true(pool.group[2].share > 0.35);
+	set_health(0, 1);
+	live(10);
+	assert_true(pool.group[0].share > 0.4);
+}
+
 static void rule_4_state_goes_before_shifts(void **state)
 {
 	pool_start((uint32_t[]){0, 1}, 2, 4);
@@ -790,6 +832,8 @@ int main(void)
 		cmocka_unit_test(rule_3_groups_share_by_capacity),
 		cmocka_unit_test(rule_4_shifts),
 		cmocka_unit_test(rule_4_a_shift_is_a_part_of_what_health_gives),
+		cmocka_unit_test(rule_4_another_target_takes_over),
+		cmocka_unit_test(rule_4_nothing_goes_back_into_a_dead_source),
 		cmocka_unit_test(rule_4_state_goes_before_shifts),
 		cmocka_unit_test(rule_4_a_dead_target_takes_nothing),
 		cmocka_unit_test(rule_4_restart_in_a_shift),
