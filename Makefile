@@ -61,7 +61,7 @@ FUZZ_OBJ := $(SAN_SRC:%.c=build/fuzz/obj/%.o)
 FUZZ_CFLAGS = $(filter-out -Werror,$(EBB_CFLAGS)) -O1 -fsanitize=fuzzer-no-link,address,undefined \
 	      -fno-sanitize-recover=undefined
 
-.PHONY: all fuzz fuzz-xdp test test-unit test-bpf test-net lab-tools bench install clean
+.PHONY: all fuzz fuzz-xdp packet-tests test test-unit test-bpf test-net lab-tools bench install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -209,6 +209,8 @@ fuzz-xdp: $(filter build/tests/bpf/fuzz_%,$(PACKET))
 
 test-net: all lab-tools
 	$(Q)$(call RUN_ALL,$(wildcard tests/net/test_*.sh))
+
+packet-tests: $(PACKET)
 
 # What the lab needs besides ebb itself: clients, servers, a program that passes everything.
 lab-tools: $(LABTOOL)
