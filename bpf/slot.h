@@ -97,9 +97,12 @@ static __always_inline enum verdict slot_track(const struct service *service,
 					       const struct slot *slot, struct route *route)
 {
 	bool always = slot_notes_all(service, packet);
+	enum flow_event event = packet->quoted				 ? FLOW_IS_QUOTED
+				: packet->tcp_flags & (TCP_FIN | TCP_RST) ? FLOW_ENDS
+									 : FLOW_GOES_ON;
 
 	if (!packet_is_syn(packet)) {
-		if (route_to(route, flow_find(key->flow, packet->tcp_flags))) {
+		if (route_to(route, flow_find(key->flow, event, slot->primary))) {
 			route->kept = route->id != slot->primary;
 			return VERDICT_CONTINUE;
 		}

@@ -36,7 +36,7 @@ ASSERT_MAPPABLE(struct handshake);
 ASSERT_MAPPABLE(struct backend_signals);
 ASSERT_MAPPABLE(struct sandbox_set);
 
-#define TABLES 13
+#define TABLES 14
 
 struct dataplane {
 	struct xdp_lb *skeleton;
@@ -159,6 +159,7 @@ static int map_tables(struct dataplane *dp, struct err *err)
 		 (void **)&t->backend_names},
 		{dp->skeleton->maps.nexthops, sizeof(*t->nexthops), (void **)&t->nexthops},
 		{dp->skeleton->maps.flows, sizeof(*t->flows), (void **)&t->flows},
+		{dp->skeleton->maps.nursery, sizeof(*t->nursery), (void **)&t->nursery},
 		{dp->skeleton->maps.handshakes, sizeof(*t->handshakes), (void **)&t->handshakes},
 		{dp->skeleton->maps.backend_signals, sizeof(*t->signals), (void **)&t->signals},
 		{dp->skeleton->maps.sandbox_index, sizeof(*t->sandbox_index),

@@ -43,6 +43,7 @@ struct dataplane_tables {
 	struct backend_name *backend_names; /* sizes.backends */
 	struct nexthop *nexthops;           /* NEXTHOPS_MAX */
 	struct flow_set *flows;             /* sizes.flows / FLOW_WAYS; NULL in tests that do not care */
+	struct flow_set *nursery;           /* NURSERY_SETS; NULL likewise */
 	struct handshake *handshakes;       /* HANDSHAKES_MAX; written by packets, only read here */
 	struct backend_signals *signals;    /* sizes.backends; likewise, but for a freed backend's */
 	struct sandbox_set *sandbox_index;  /* sizes.sandbox_sets */

@@ -212,16 +212,28 @@ static void put_slot(const struct dataplane_tables *t, const struct model *m,
 	set(to, "home", name_of(m, slot.home));
 }
 
-static void put_note(const struct dataplane_tables *t, const struct dataplane_sizes *sizes,
-		     const struct model *m, uint64_t hash, json_t *to)
+/* The first note of the flow in its set; BACKEND_NONE if there is none. */
+static uint16_t note_in(const struct flow_set *table, uint32_t sets, uint64_t hash)
 {
-	uint32_t sets = sizes->flows / FLOW_WAYS;
-	const struct flow_set *ways = &t->flows[hash_flow_set(hash, sets - 1)];
+	const struct flow_set *ways = &table[hash_flow_set(hash, sets - 1)];
 
 	for (int way = 0; way < FLOW_WAYS; way++)
 		if (ways->way[way].backend != BACKEND_NONE &&
 		    ways->way[way].fingerprint == hash_fingerprint(hash))
-			set(to, "flow", name_of(m, ways->way[way].backend));
+			return ways->way[way].backend;
+	return BACKEND_NONE;
+}
+
+static void put_note(const struct dataplane_tables *t, const struct dataplane_sizes *sizes,
+		     const struct model *m, uint64_t hash, json_t *to)
+{
+	uint16_t known = note_in(t->flows, sizes->flows / FLOW_WAYS, hash);
+	uint16_t begun = note_in(t->nursery, NURSERY_SETS, hash);
+
+	if (known != BACKEND_NONE)
+		set(to, "flow", name_of(m, known));
+	if (begun != BACKEND_NONE)
+		set(to, "nursery", name_of(m, begun));
 }
 
 /* How a packet learns of it: -EAGAIN by `sandboxes`, 1 by the index. 1 also for one that was not placed, but has the tag of one. */

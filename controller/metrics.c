@@ -513,6 +513,7 @@ static void metrics_maps(struct metrics *m)
 	SAMPLE(m, "ebb_map_capacity", sizes->sandbox_sets * SANDBOX_WAYS, "map", "sandbox_index");
 	SAMPLE(m, "ebb_map_capacity", sizes->slots, "map", "slots");
 	SAMPLE(m, "ebb_map_capacity", sizes->flows, "map", "flows");
+	SAMPLE(m, "ebb_map_capacity", NURSERY_SETS * FLOW_WAYS, "map", "nursery");
 }
 
 /* --- the daemon */

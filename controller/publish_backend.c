@@ -8,7 +8,7 @@
 
 #include "controller/publish_private.h"
 
-#define SCRUB_BUDGET 65536 /* sets of the flow table a tick: 4 MiB */
+#define SCRUB_BUDGET 65536 /* sets of nursery and flow table a tick: 4 MiB */
 #define GRACE_NS ((uint64_t)PUBLISH_GRACE_S * 1000000000)
 
 /* --- outer header parts (RFC 1071; words as they lie in memory) */
@@ -311,16 +311,22 @@ static void scrub_set(struct publish *p, struct flow_set *set)
 			__atomic_store_n((uint64_t *)&set->way[way], 0, __ATOMIC_RELAXED);
 }
 
+/* The nursery first: a note that moves to the flow table meanwhile is found there. */
+static struct flow_set *set_at(struct publish *p, uint32_t i)
+{
+	return i < NURSERY_SETS ? &p->tables.nursery[i] : &p->tables.flows[i - NURSERY_SETS];
+}
+
 void publish_scrub(struct publish *p, uint32_t budget, uint64_t boot_ns)
 {
-	uint32_t sets = p->tables.flows ? p->sizes.flows / FLOW_WAYS : 0;
+	uint32_t sets = p->tables.flows ? NURSERY_SETS + p->sizes.flows / FLOW_WAYS : 0;
 
 	if (!p->scrub_now && !p->scrub_next)
 		return;
 	if (!p->scrub_now)
 		begin_pass(p);
 	for (; budget && p->scrub_set < sets; budget--, p->scrub_set++)
-		scrub_set(p, &p->tables.flows[p->scrub_set]);
+		scrub_set(p, set_at(p, p->scrub_set));
 	if (p->scrub_set == sets)
 		end_pass(p, boot_ns);
 }

@@ -20,7 +20,7 @@ struct publish {
 	uint64_t nexthop_retired_ns[NEXTHOPS_MAX];
 	uint32_t nexthop_end; /* entries from here on were never used */
 	uint32_t settle_pool, settle_slot;
-	/* Ids whose notes are taken out of the flow table: 0 no, 1 by the next pass, 2 by this one. */
+	/* Ids whose notes are taken out of nursery and flow table: 0 no, 1 by the next pass, 2 by this one. */
 	uint8_t *scrub;
 	uint32_t scrub_next, scrub_now; /* how many of each */
 	uint32_t scrub_set;		/* where this pass is */
@@ -31,7 +31,7 @@ void publish_clear_old_half(struct publish *p);
 /* An id that is free, but that notes of flows may still name, is not given again before they are gone. */
 void publish_scrub_add(struct publish *p, uint16_t id);
 void publish_find_freed(struct publish *p);
-/* Looks at the next `budget` sets of the flow table. */
+/* Looks at the next `budget` sets of nursery and flow table. */
 void publish_scrub(struct publish *p, uint32_t budget, uint64_t boot_ns);
 /* Learns from the backends which next hops are in use. */
 void publish_count_nexthops(struct publish *p, uint64_t boot_ns);

@@ -2,9 +2,12 @@
 #ifndef EBB_MAPS_FLOW_H
 #define EBB_MAPS_FLOW_H
 /*
- * flow: a note that a flow belongs to a backend. `flows` is a set-associative cache in an array: one set is one
- * cache line of eight ways, shared by all CPUs, without locks: a way is read and written as one 8-byte word,
- * a lost race loses one note. Survives restarts.
+ * flow: a note that a flow belongs to a backend. `flows` and `nursery` are set-associative caches in arrays: one set is
+ * one cache line of eight ways, shared by all CPUs, without locks: a way is read and written as one 8-byte word, a lost
+ * race loses one note. Both survive restarts.
+ *
+ * A flow is noted in `nursery` first, newest in front; its second packet moves the note to `flows`. So whoever sends
+ * first packets without end displaces first packets only.
  */
 #include "maps/types.h"
 

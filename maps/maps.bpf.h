@@ -57,6 +57,7 @@ MAPS_TABLE(backend_names, struct backend_name, BACKENDS_DEFAULT);
 
 /* Written and read by the data plane. */
 MAPS_TABLE(flows, struct flow_set, FLOW_SETS_DEFAULT);
+MAPS_TABLE(nursery, struct flow_set, NURSERY_SETS);
 MAPS_TABLE(fragments, struct fragment_set, FRAGMENT_SETS);
 
 MAPS_TABLE(handshakes, struct handshake, HANDSHAKES_MAX);

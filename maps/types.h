@@ -33,6 +33,7 @@
 #define SLOTS_MAX	    8388608 /* over all pools */
 #define POOL_SLOTS_MAX	    4194304
 #define SANDBOXES_MAX	    1048576
+#define NURSERY_SETS	    16384  /* of 8 flows; a power of two */
 #define PORTS_MAX	    64 /* interfaces that packets may leave by */
 
 /* Sizes of maps whose size the configuration may set. */

@@ -29,7 +29,7 @@ void print_explain(struct cli *cli, const json_t *result, const json_t *params)
 		{"sandbox_look_up", "looked up in"},
 		{"slot", "slot"},	  {"primary", "primary"},
 		{"secondary", "former"},  {"home", "home"},	     {"flow", "flow table"},
-		{"backend", "backend"},   {"second_hop", "second hop"}, {"nexthop", "next hop"},
+		{"nursery", "nursery"},	  {"backend", "backend"},   {"second_hop", "second hop"}, {"nexthop", "next hop"},
 		{"verdict", "verdict"},   {"action", "action"},	     {"outer", "outer packet"},
 		{"note", "note"},
 	};

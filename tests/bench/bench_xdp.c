@@ -68,13 +68,13 @@ static double run(struct bench *b, const struct row *row, enum program program, 
 	return ns;
 }
 
-static uint64_t count_notes(const struct world *w)
+static uint64_t count_notes(const struct flow_set *table, uint32_t sets)
 {
 	uint64_t notes = 0;
 
-	for (uint32_t i = 0; i < w->flow_sets; i++)
+	for (uint32_t i = 0; i < sets; i++)
 		for (int way = 0; way < FLOW_WAYS; way++)
-			notes += w->flows[i].way[way].backend != BACKEND_NONE;
+			notes += table[i].way[way].backend != BACKEND_NONE;
 	return notes;
 }
 
@@ -88,14 +88,22 @@ static uint64_t count_kept(const struct world *w)
 	return sum;
 }
 
-/* Every flow sends a SYN and an ACK. */
+/* Every flow sends a SYN and, before the nursery could be full, an ACK. */
 static void populate(struct bench *b, const struct row *row)
 {
+	const uint32_t at_once = 4096;
+
 	measure_select(&b->measure, b->program_fds[EBB]);
-	traffic_set(b->traffic, row, SYN);
-	run(b, row, EBB, row->flows);
-	traffic_set(b->traffic, row, ACK);
-	run(b, row, EBB, row->flows);
+	for (uint32_t first = 0; first < row->flows; first += at_once) {
+		uint32_t count = row->flows - first < at_once ? row->flows - first : at_once;
+
+		traffic_set(b->traffic, row, SYN);
+		b->traffic->next = first;
+		run(b, row, EBB, count);
+		traffic_set(b->traffic, row, ACK);
+		b->traffic->next = first;
+		run(b, row, EBB, count);
+	}
 }
 
 static void complain(struct bench *b, const struct row *row, const char *what, uint64_t got,
@@ -125,12 +133,15 @@ static void check_verdicts(struct bench *b, const struct row *row,
 
 static void check_notes(struct bench *b, const struct row *row)
 {
-	uint64_t notes = count_notes(b->world);
+	uint64_t notes = count_notes(b->world->flows, b->world->flow_sets);
+	uint64_t young = count_notes(b->world->nursery, NURSERY_SETS);
 
-	if (row->notes == NOTES_NONE && notes)
+	/* Of a flood, a few by chance: those whose random flow came twice. */
+	if (row->notes != NOTES_ALL && notes > (row->flows == FLOOD ? 1000 : 0))
 		complain(b, row, "notes in the flow table", notes, 0);
-	if (row->notes == NOTES_SOME && !notes)
-		complain(b, row, "notes in the flow table", notes, 1);
+	/* What a full set of the flow table has lost begins anew. */
+	if (row->notes == NOTES_YOUNG ? !young : young > row->flows / 50)
+		complain(b, row, "notes in the nursery", young, row->notes == NOTES_YOUNG);
 	/* Flows of one fingerprint and set share a note; a full set loses one. */
 	if (row->notes == NOTES_ALL && (notes > row->flows || notes < row->flows * 0.99))
 		complain(b, row, "notes in the flow table", notes, row->flows);
@@ -401,27 +412,35 @@ static void bench_open(struct bench *b)
 int main(int argc, char **argv)
 {
 	static struct bench b = {.measure = {.rounds = 31, .repeat = 100000}};
-	const char *only = NULL;
+	const char *only = NULL, *part = NULL;
 	int option;
 
-	while ((option = getopt(argc, argv, "r:n:o:")) != -1) {
+	while ((option = getopt(argc, argv, "r:n:o:p:")) != -1) {
 		if (option == 'r')
 			b.measure.rounds = atoi(optarg);
 		else if (option == 'n')
 			b.measure.repeat = atoi(optarg);
 		else if (option == 'o')
 			only = optarg;
+		else if (option == 'p')
+			part = optarg;
 		else
-			errx(2, "usage: bench_xdp [-r ROUNDS] [-n PACKETS] [-o ROWS-WITH-THIS]");
+			errx(2, "usage: bench_xdp [-r ROUNDS] [-n PACKETS] [-o ROWS-WITH-THIS] "
+				"[-p rows|stages|memory|flood|programs]");
 	}
 	if (b.measure.rounds < 1 || b.measure.rounds > MEASURE_ROUNDS_MAX || b.measure.repeat < 1)
 		errx(2, "1 to %d rounds of at least 1 packet", MEASURE_ROUNDS_MAX);
 	bench_open(&b);
-	bench_rows(&b, only);
-	bench_stages(&b, only);
-	bench_memory();
-	bench_flood(&b);
-	bench_programs(&b);
+	if (!part || !strcmp(part, "rows"))
+		bench_rows(&b, only);
+	if (!part || !strcmp(part, "stages"))
+		bench_stages(&b, only);
+	if (!part || !strcmp(part, "memory"))
+		bench_memory();
+	if (!part || !strcmp(part, "flood"))
+		bench_flood(&b);
+	if (!part || !strcmp(part, "programs"))
+		bench_programs(&b);
 	printf("\n%d figures missed their target, %d rows did not measure what they say\n",
 	       b.missed, b.failed);
 	return b.failed ? 1 : 0;

@@ -13,7 +13,7 @@ enum towards { ONE_VIP, ALL_VIPS, SANDBOXES, FOREIGN, NO_IP };
 /* For how many flows the flow table is made. */
 enum table { TABLE_DEFAULT, TABLE_128K, TABLE_2M, TABLE__COUNT };
 
-enum notes { NOTES_NONE, NOTES_SOME, NOTES_ALL };
+enum notes { NOTES_NONE, NOTES_YOUNG, NOTES_ALL };
 
 #define NEW_FLOWS 0xffffffffu /* as a number of flows: one a packet */
 #define FLOOD     0u
@@ -81,7 +81,7 @@ __attribute__((unused)) static const struct row rows[] = {
 	 .notes = NOTES_ALL, .stages = true},
 	{"gue4, flow from before the move, 64k flows", K64, ACK, TCP(GUE, MOVED, MOVED), 40, 0,
 	 .kept = true, .stages = true},
-	{"gue4, SYN flood", FLOOD, SYN, TCP(GUE, MOVED, MOVED), 40, 100, .notes = NOTES_SOME},
+	{"gue4, SYN flood", FLOOD, SYN, TCP(GUE, MOVED, MOVED), 40, 100, .notes = NOTES_YOUNG},
 	{"gue4, ACK flood", FLOOD, ACK, TCP(GUE, MOVED, MOVED), 40, 0, .kept = true},
 	{"-- IPv4 TCP, track: always"},
 	{"4in4, known flow, 1 flow", 1, ACK, TCP(IPIP, ALWAYS, SETTLED), 20, 0, .noted = true,
@@ -95,9 +95,9 @@ __attribute__((unused)) static const struct row rows[] = {
 	{"gue4, known flow, 64k flows", K64, ACK, TCP(GUE, ALWAYS, SETTLED), 36, 180, .noted = true,
 	 .notes = NOTES_ALL},
 	{"4in4, new flow every packet", NEW_FLOWS, SYN, TCP(IPIP, ALWAYS, SETTLED), 20, 220,
-	 .notes = NOTES_SOME},
-	{"4in4, SYN flood", FLOOD, SYN, TCP(IPIP, ALWAYS, SETTLED), 20, 100, .notes = NOTES_SOME},
-	{"4in4, ACK flood", FLOOD, ACK, TCP(IPIP, ALWAYS, SETTLED), 20, 0, .notes = NOTES_SOME},
+	 .notes = NOTES_YOUNG},
+	{"4in4, SYN flood", FLOOD, SYN, TCP(IPIP, ALWAYS, SETTLED), 20, 100, .notes = NOTES_YOUNG},
+	{"4in4, ACK flood", FLOOD, ACK, TCP(IPIP, ALWAYS, SETTLED), 20, 0, .notes = NOTES_YOUNG},
 	{"-- IPv6 TCP"},
 	{"6in6, 1 flow", 1, ACK, TCP(IPIP, MOVED, SETTLED_IPV6), 40, 80, .ipv6 = true},
 	{"6in6, 64k flows", K64, ACK, TCP(IPIP, MOVED, SETTLED_IPV6), 40, 120, .ipv6 = true},

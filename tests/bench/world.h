@@ -69,7 +69,7 @@ struct world {
 	struct slot *slots;
 	struct backend *backends;
 	struct nexthop *nexthops;
-	struct flow_set *flows;
+	struct flow_set *flows, *nursery;
 	uint32_t flow_sets;
 	struct sandbox_index sandboxes;
 };
@@ -309,6 +309,7 @@ static inline void world_open_maps(struct world *w)
 	w->backends = world_map(w->skel->maps.backends);
 	w->nexthops = world_map(w->skel->maps.nexthops);
 	w->flows = world_map(w->skel->maps.flows);
+	w->nursery = world_map(w->skel->maps.nursery);
 	w->sandboxes.sets = world_map(w->skel->maps.sandbox_index);
 	w->sandboxes.sets_max = bpf_map__max_entries(w->skel->maps.sandbox_index);
 }
@@ -343,7 +344,8 @@ static inline void world_close(struct world *w)
 		{w->settings, w->skel->maps.settings}, {w->services, w->skel->maps.services},
 		{w->prefixes, w->skel->maps.prefixes}, {w->slots, w->skel->maps.slots},
 		{w->backends, w->skel->maps.backends}, {w->nexthops, w->skel->maps.nexthops},
-		{w->flows, w->skel->maps.flows}, {w->filter, w->skel->maps.service_filter},
+		{w->flows, w->skel->maps.flows}, {w->nursery, w->skel->maps.nursery},
+		{w->filter, w->skel->maps.service_filter},
 		{w->sandboxes.sets, w->skel->maps.sandbox_index},
 	};
 
@@ -356,6 +358,7 @@ static inline void world_close(struct world *w)
 static inline void world_clear_flows(struct world *w)
 {
 	memset(w->flows, 0, (size_t)w->flow_sets * sizeof(*w->flows));
+	memset(w->nursery, 0, NURSERY_SETS * sizeof(*w->nursery));
 }
 
 static inline uint64_t world_count(struct bpf_map *map, uint32_t key, size_t size, size_t offset)

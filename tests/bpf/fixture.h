@@ -33,6 +33,7 @@
 
 #define FIXTURE_SEED  0x5eed5eed5eed5eedULL
 #define FIXTURE_SLOTS 64
+#define FIXTURE_FLOW_SETS 64
 #define FIXTURE_LO    1 /* test runs enter by the loopback interface */
 #define FIXTURE_PORT  5
 
@@ -166,8 +167,8 @@ static inline int fixture_setup(void **state)
 	fx.skel = xdp_lb__open();
 	if (!fx.skel || bpf_map__set_max_entries(fx.skel->maps.slots, 1024))
 		return -1;
-	fx.skel->rodata->flow_set_mask = 63;
-	if (bpf_map__set_max_entries(fx.skel->maps.flows, 64) || xdp_lb__load(fx.skel))
+	fx.skel->rodata->flow_set_mask = FIXTURE_FLOW_SETS - 1;
+	if (bpf_map__set_max_entries(fx.skel->maps.flows, FIXTURE_FLOW_SETS) || xdp_lb__load(fx.skel))
 		return -1;
 	fx.settings =
 		(struct settings){.hash_seed = FIXTURE_SEED, .layout = MAPS_LAYOUT, .half = 1};

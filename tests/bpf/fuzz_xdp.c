@@ -15,8 +15,7 @@
 
 #define WORLD_PACKETS 25000 /* with one world */
 #define BATCH         500   /* between looks at the counters */
-#define NOTES_MAX                                                                                  \
-	16384         /* then all flows are forgotten: the real table evicts, the model does not */
+#define NOTES_MAX     4096  /* then all flows are forgotten: the real tables evict, the model does not */
 #define DIFFERENCES 5 /* enough to print */
 
 static const int actions[VERDICT__COUNT] = {

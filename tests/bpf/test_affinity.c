@@ -4,106 +4,7 @@
  * after packet through the loaded program. A step names the slot, the packet, and the backend and
  * hops that it must leave with.
  */
-#include "tests/bpf/fixture.h"
-
-#define C4   "198.51.100.7"
-#define C6   "2001:db8:c::7"
-#define VIP4 "192.0.2.10"
-#define VIP6 "2001:db8::10"
-
-#define TCP IPPROTO_TCP
-#define UDP IPPROTO_UDP
-#define SYN 0x02
-#define ACK 0x10
-#define FIN 0x11
-
-static uint16_t next_port = 2000;
-
-static void serve_with(enum encap encap, enum track track, enum affinity affinity, uint8_t flags)
-{
-	const char *vips[] = {VIP4, VIP6};
-	const uint8_t protocols[] = {TCP, UDP};
-
-	for (int i = 0; i < 4; i++) {
-		struct service service = {
-			.address = address_of(vips[i / 2]),
-			.port_be = htons(443),
-			.protocol = protocols[i % 2],
-			.kind = SERVICE_KIND_PORT,
-			.affinity = affinity,
-			.encap = encap,
-			.track = track,
-			.flags = flags,
-		};
-
-		fixture_service(service);
-	}
-}
-
-static void serve(enum encap encap, enum track track, enum affinity affinity)
-{
-	serve_with(encap, track, affinity, 0);
-}
-
-static struct spec flow4(uint8_t protocol)
-{
-	return (struct spec){C4, VIP4, protocol, next_port++, 443, .payload = 5};
-}
-
-static struct spec flow6(uint8_t protocol)
-{
-	return (struct spec){C6, VIP6, protocol, next_port++, 443, .payload = 5};
-}
-
-static void send_to(const char *name, struct spec spec, uint8_t flags, enum encap encap,
-		    uint16_t backend, uint16_t hop0, uint16_t hop1)
-{
-	struct wrap wrap = {backend, 1, encap, {hop0, hop1}, .hash = spec_hash(&spec)};
-	struct frame in, want;
-
-	spec.tcp_flags = flags;
-	frame_build(&in, &spec);
-	frame_wrap(&want, &in, in.length - in.l3, &wrap);
-	fixture_run(name, &in, VERDICT_FORWARD_TX, &want);
-}
-
-static uint64_t kept(uint16_t backend)
-{
-	return fixture_count(fx.skel->maps.backend_stats, backend, sizeof(struct backend_stats),
-			     offsetof(struct backend_stats, kept));
-}
-
-static void set_state(uint16_t id, enum backend_state state)
-{
-	struct backend backend = fixture_backend(id);
-
-	backend.state = state;
-	fixture_put_backend(&backend);
-}
-
-static int table(struct flow_set *ret_sets)
-{
-	int used = 0;
-
-	for (uint32_t i = 0; i < 64; i++) {
-		bpf_map_lookup_elem(bpf_map__fd(fx.skel->maps.flows), &i, &ret_sets[i]);
-		for (int way = 0; way < FLOW_WAYS; way++)
-			used += ret_sets[i].way[way].backend != BACKEND_NONE;
-	}
-	return used;
-}
-
-static int flows_in_table(void)
-{
-	struct flow_set sets[64];
-
-	return table(sets);
-}
-
-static void wipe(void)
-{
-	fixture_clear(fx.skel->maps.flows, 0, 64);
-}
+#include "tests/bpf/affinity.h"
 
 /* Rule 1. */
 static void settled_slots_keep_nothing(void **state)
@@ -115,7 +16,7 @@ static void settled_slots_keep_nothing(void **state)
 	fixture_slots(1, 0, 2);
 	send_to("syn", spec, SYN, ENCAP_GUE, 1, 0, 0);
 	send_to("ack", spec, ACK, ENCAP_GUE, 1, 0, 0);
-	assert_int_equal(flows_in_table(), 0);
+	assert_int_equal(flows_in_table() + flows_in_nursery(), 0);
 }
 
 /* Rule 2, both families of the inner packet, both of the outer. */
@@ -132,11 +33,13 @@ static void unsettled_slots(void **state)
 			serve(ENCAP_GUE, TRACK_MOVED, AFFINITY_FLOW);
 			fixture_slots(a, b, b);
 			send_to("new flow", fresh, SYN, ENCAP_GUE, a, b, 0);
-			assert_int_equal(flows_in_table(), 1);
+			assert_int_equal(flows_in_table(), 0);
+			assert_int_equal(flows_in_nursery(), 1);
 			send_to("its second packet", fresh, ACK, ENCAP_GUE, a, b, 0);
 			send_to("a flow from before the move", old, ACK, ENCAP_GUE, b, a, 0);
 			send_to("it again", old, FIN, ENCAP_GUE, b, a, 0);
 			assert_int_equal(flows_in_table(), 1);
+			assert_int_equal(flows_in_nursery(), 0);
 			assert_int_equal(kept(b), kept_before + 2);
 			fixture_slots(a, b, c);
 			send_to("three owners, new", fresh, ACK, ENCAP_GUE, a, b, c);
@@ -150,15 +53,18 @@ static void unsettled_slots(void **state)
 	fixture_slots(1, 0, 0);
 }
 
-static void a_wiped_table_breaks_nothing(void **state)
+static void wiped_tables_break_nothing(void **state)
 {
-	struct spec spec = flow4(TCP);
+	struct spec begun = flow4(TCP), known = flow4(TCP);
 
 	fixture_slots(1, 2, 2);
-	send_to("new", spec, SYN, ENCAP_GUE, 1, 2, 0);
+	send_to("new", begun, SYN, ENCAP_GUE, 1, 2, 0);
+	send_to("new", known, SYN, ENCAP_GUE, 1, 2, 0);
+	send_to("known", known, ACK, ENCAP_GUE, 1, 2, 0);
 	wipe();
 	/* The former owner has no socket and passes it on to the hop. */
-	send_to("forgotten", spec, ACK, ENCAP_GUE, 2, 1, 0);
+	send_to("forgotten", begun, ACK, ENCAP_GUE, 2, 1, 0);
+	send_to("forgotten", known, ACK, ENCAP_GUE, 2, 1, 0);
 }
 
 /* Rule 4. */
@@ -193,7 +99,11 @@ static void track_always(void **state)
 	send_to("udp", udp, 0, ENCAP_IPIP, 1, 0, 0);
 	send_to("udp6", udp6, 0, ENCAP_IPIP, 1, 0, 0);
 	send_to("an ACK without a note is noted", stray, ACK, ENCAP_IPIP, 1, 0, 0);
-	assert_int_equal(flows_in_table(), 4);
+	assert_int_equal(flows_in_nursery(), 4);
+	send_to("the second packet is what makes it known", tcp, ACK, ENCAP_IPIP, 1, 0, 0);
+	send_to("of datagrams, too", udp, 0, ENCAP_IPIP, 1, 0, 0);
+	assert_int_equal(flows_in_nursery(), 2);
+	assert_int_equal(flows_in_table(), 2);
 	fixture_slots(2, 1, 1);
 	send_to("tcp stays", tcp, ACK, ENCAP_IPIP, 1, 0, 0);
 	send_to("udp stays", udp, 0, ENCAP_IPIP, 1, 0, 0);
@@ -218,7 +128,7 @@ static void track_udp(void **state)
 	fixture_slots(1, 0, 1);
 	send_to("first datagram", datagram, 0, ENCAP_GUE, 1, 0, 0);
 	send_to("tcp", tcp, SYN, ENCAP_GUE, 1, 0, 0);
-	assert_int_equal(flows_in_table(), 1);
+	assert_int_equal(flows_in_nursery(), 1);
 	fixture_slots(2, 1, 1);
 	send_to("a known one stays", datagram, 0, ENCAP_GUE, 1, 0, 0);
 	send_to("a new one does not go where the slot was", later, 0, ENCAP_GUE, 2, 0, 0);
@@ -258,7 +168,7 @@ static void track_never(void **state)
 	send_to("any datagram", flow4(UDP), 0, ENCAP_GUE, 1, 2, 3);
 	serve(ENCAP_GUE, TRACK_MOVED, AFFINITY_NONE);
 	send_to("no affinity", flow4(TCP), ACK, ENCAP_GUE, 1, 0, 0);
-	assert_int_equal(flows_in_table(), 0);
+	assert_int_equal(flows_in_table() + flows_in_nursery(), 0);
 }
 
 /* `affinity: source`: ports do not matter for the slot; the flow still chooses the UDP source port.
@@ -275,68 +185,6 @@ static void affinity_source(void **state)
 	for (int i = 0; i < 20; i++)
 		send_to("source", flow4(i % 2 ? TCP : UDP), ACK, ENCAP_GUE, 3, 0, 0);
 	fixture_slots(1, 0, 0);
-}
-
-/* A flow whose note falls into set 0. */
-static struct spec flow_of_set_0(void)
-{
-	struct spec spec;
-
-	do
-		spec = flow4(TCP);
-	while (hash_flow_set(spec_hash(&spec), 63) != 0);
-	return spec;
-}
-
-static void a_flood_displaces_itself(void **state)
-{
-	struct spec known[FLOW_WAYS - 1], closed;
-
-	wipe();
-	serve(ENCAP_GUE, TRACK_MOVED, AFFINITY_FLOW);
-	fixture_slots(1, 2, 2);
-	for (int i = 0; i < FLOW_WAYS - 1; i++) {
-		known[i] = flow_of_set_0();
-		send_to("known", known[i], SYN, ENCAP_GUE, 1, 2, 0);
-		send_to("known", known[i], ACK, ENCAP_GUE, 1, 2, 0);
-	}
-	for (int i = 0; i < 50; i++)
-		send_to("flood", flow_of_set_0(), SYN, ENCAP_GUE, 1, 2, 0);
-	for (int i = 0; i < FLOW_WAYS - 1; i++)
-		send_to("still known", known[i], ACK, ENCAP_GUE, 1, 2, 0);
-	/* A closed flow makes room before the one that was heard of only once. */
-	closed = known[3];
-	send_to("closes", closed, FIN, ENCAP_GUE, 1, 2, 0);
-	send_to("still there for the last ACK", closed, ACK, ENCAP_GUE, 1, 2, 0);
-	send_to("new", flow_of_set_0(), SYN, ENCAP_GUE, 1, 2, 0);
-	send_to("made room", closed, ACK, ENCAP_GUE, 2, 1, 0);
-	assert_int_equal(flows_in_table(), FLOW_WAYS);
-}
-
-/* Seconds are coarse: a way whose time lies far back is the one that goes. */
-static void the_longest_idle_goes(void **state)
-{
-	struct flow_set sets[64];
-	uint32_t zero = 0;
-	struct spec old;
-
-	wipe();
-	for (int i = 0; i < FLOW_WAYS; i++) {
-		struct spec spec = flow_of_set_0();
-
-		send_to("known", spec, SYN, ENCAP_GUE, 1, 2, 0);
-		send_to("known", spec, ACK, ENCAP_GUE, 1, 2, 0);
-		if (i == 5)
-			old = spec;
-	}
-	table(sets);
-	for (int way = 0; way < FLOW_WAYS; way++)
-		if (sets[0].way[way].fingerprint == hash_fingerprint(spec_hash(&old)))
-			sets[0].way[way].seen =
-				((sets[0].way[way].seen - 99) & FLOW_SEEN_TIME) | FLOW_SEEN_AGAIN;
-	map_set(fx.skel->maps.flows, zero, &sets[0]);
-	send_to("new", flow_of_set_0(), SYN, ENCAP_GUE, 1, 2, 0);
-	send_to("the idle one went", old, ACK, ENCAP_GUE, 2, 1, 0);
 }
 
 /* Rule 4. */
@@ -404,17 +252,15 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(settled_slots_keep_nothing),
 		cmocka_unit_test(unsettled_slots),
-		cmocka_unit_test(a_wiped_table_breaks_nothing),
+		cmocka_unit_test(wiped_tables_break_nothing),
 		cmocka_unit_test(drained_and_gone),
 		cmocka_unit_test(track_always),
 		cmocka_unit_test(track_udp),
 		cmocka_unit_test(a_dead_former_owner),
 		cmocka_unit_test(track_never),
 		cmocka_unit_test(affinity_source),
-		cmocka_unit_test(a_flood_displaces_itself),
-		cmocka_unit_test(the_longest_idle_goes),
 		cmocka_unit_test(sandboxes),
 	};
 
-	return cmocka_run_group_tests_name("affinity", tests, fixture_setup, fixture_teardown);
+	return cmocka_run_group_tests_name("affinity", tests, affinity_setup, fixture_teardown);
 }

@@ -115,6 +115,30 @@ static void test_fresh_then_adopted(void **state)
 	dataplane_close(dp);
 }
 
+/* Pins of a version that had no nursery: what is there is adopted, the new map begins empty, and is pinned. */
+static void test_a_new_map_joins(void **state)
+{
+	struct dataplane *dp = open_with(&small);
+	char path[128];
+
+	dataplane_tables(dp)->settings->layout = MAPS_LAYOUT;
+	dataplane_tables(dp)->flows[5].way[1].backend = 7;
+	dataplane_tables(dp)->nursery[5].way[1].backend = 7;
+	dataplane_close(dp);
+	snprintf(path, sizeof(path), "%s/maps/nursery", dir);
+	assert_int_equal(unlink(path), 0);
+
+	dp = open_with(&small);
+	assert_true(dataplane_adopted(dp));
+	assert_int_equal(dataplane_tables(dp)->flows[5].way[1].backend, 7);
+	assert_int_equal(dataplane_tables(dp)->nursery[5].way[1].backend, BACKEND_NONE);
+	dataplane_tables(dp)->nursery[6].way[1].backend = 8;
+	dataplane_close(dp);
+	dp = open_with(&small);
+	assert_int_equal(dataplane_tables(dp)->nursery[6].way[1].backend, 8);
+	dataplane_close(dp);
+}
+
 /* A daemon that died before it wrote the layout leaves nothing behind that counts. */
 static void test_unfinished_is_wiped(void **state)
 {
@@ -491,6 +515,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, interfaces_up, interfaces_down)
 	const struct CMUnitTest tests[] = {
 		TEST(fresh_then_adopted),
+		TEST(a_new_map_joins),
 		TEST(unfinished_is_wiped),
 		TEST(tables_grow_with_contents),
 		TEST(refusals),

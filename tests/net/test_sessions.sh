@@ -72,11 +72,14 @@ configure_both() {
 	done
 }
 
-wipe() { # EDGE: its flow table, by bpftool
-	local i zero
+wipe() { # EDGE: its flow table and nursery, by bpftool
+	local map i sets zero
 	zero=$(printf ' 0%.0s' {1..64})
-	for ((i = 0; i < LAB_FLOWS / 8; i++)); do
-		echo "map update pinned $LAB_BPFFS/$LAB-$1/maps/flows key $((i & 255)) $((i >> 8)) 0 0 value$zero"
+	for map in flows nursery; do
+		sets=$(bpftool -j map show pinned "$LAB_BPFFS/$LAB-$1/maps/$map" | jq .max_entries)
+		for ((i = 0; i < sets; i++)); do
+			echo "map update pinned $LAB_BPFFS/$LAB-$1/maps/$map key $((i & 255)) $((i >> 8)) 0 0 value$zero"
+		done
 	done >"$LAB_DIR/wipe"
 	bpftool batch file "$LAB_DIR/wipe" >/dev/null
 }
@@ -143,7 +146,7 @@ sleep 3
 unbroken "ten backends were added"
 wipe edge-1 && wipe edge-2
 sleep 1
-unbroken "both flow tables were wiped"
+unbroken "both flow tables and nurseries were wiped"
 
 # At once. Now most conversations are on their slots' homes, with two owners since, and only the hops know of them.
 slides fra 0.5 0

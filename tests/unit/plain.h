@@ -40,6 +40,7 @@ static inline void plain_new(void)
 	plain.backend_names = plain_zeros(PLAIN_BACKENDS, sizeof(*plain.backend_names));
 	plain.nexthops = plain_zeros(NEXTHOPS_MAX, sizeof(*plain.nexthops));
 	plain.flows = plain_zeros(plain_sizes.flows / FLOW_WAYS, sizeof(*plain.flows));
+	plain.nursery = plain_zeros(NURSERY_SETS, sizeof(*plain.nursery));
 	plain.handshakes = plain_zeros(HANDSHAKES_MAX, sizeof(*plain.handshakes));
 	plain.signals = plain_zeros(PLAIN_BACKENDS, sizeof(*plain.signals));
 }
@@ -56,6 +57,7 @@ static inline void plain_free(void)
 	free(plain.backend_names);
 	free(plain.nexthops);
 	free(plain.flows);
+	free(plain.nursery);
 	free(plain.handshakes);
 	free(plain.signals);
 }

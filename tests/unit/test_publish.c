@@ -545,25 +545,28 @@ static void an_id_in_use_is_refused(void **state)
 
 static void notes_of_a_freed_id_go_first(void **state)
 {
-	struct flow *note, *other;
+	struct flow *note, *other, *young;
 	uint16_t id;
 
 	load(shape((struct shape){.backends = 8}));
 	id = id_of("b0");
 	note = &plain.flows[plain_sizes.flows / FLOW_WAYS - 1].way[3];
 	other = &plain.flows[0].way[0];
-	*note = (struct flow){.fingerprint = 7, .backend = id};
+	young = &plain.nursery[NURSERY_SETS - 1].way[FLOW_WAYS - 1];
+	*note = *young = (struct flow){.fingerprint = 7, .backend = id};
 	*other = (struct flow){.fingerprint = 8, .backend = id_of("b1")};
 	load(shape((struct shape){.backends = 8, .skip = 1}));
 	for (int i = 0; plain.backends[id].state != BACKEND_STATE_FREE; i++) {
 		assert_true(i < 100);
 		tick();
 	}
-	assert_int_equal(note->backend, id); /* the pass takes two ticks */
+	assert_int_equal(young->backend, BACKEND_NONE); /* the nursery first */
+	assert_int_equal(note->backend, id); /* the pass takes several ticks */
 	assert_int_not_equal(plain.backend_names[id].name[0], 0);
 	die(); /* in the middle of it */
 	load(shape((struct shape){.backends = 8, .skip = 1}));
-	ticks(1);
+	assert_int_equal(note->backend, id);
+	ticks(2);
 	assert_int_equal(note->backend, BACKEND_NONE);
 	assert_int_equal(plain.backend_names[id].name[0], 0);
 	assert_int_equal(other->fingerprint, 8);
