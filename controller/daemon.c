@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* daemon: start, tick, stop. reload.c changes the configuration, commands.c answers operators. */
+/* daemon: start, tick, stop. reload.c changes the configuration, commands.c answers operators, daemon_events.c tells. */
 #include "controller/daemon.h"
 
 #include <errno.h>
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <math.h>
-#include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +14,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "controller/address.h"
 #include "controller/log.h"
 #include "controller/state.h"
 
@@ -45,88 +42,6 @@ char *daemon_time(char *to)
 	n = strftime(to, 24, "%Y-%m-%dT%H:%M:%S", &tm);
 	snprintf(to + n, 32 - n, ".%03ldZ", now.tv_nsec / 1000000);
 	return to;
-}
-
-/* --- events */
-
-/* `durable`: what somebody decided, rather than what was seen. */
-static void remember(struct daemon *d, json_t *event, bool durable)
-{
-	bool failing = d->audit && audit_failing(d->audit);
-	int e = 0;
-
-	history_add(d->history, ev_time(), event);
-	if (d->audit)
-		e = audit_add(d->audit, ev_time(), event, durable);
-	if (e && !failing)
-		log_error("audit", "ok=false error=%s kept=memory", log_quote(strerror(-e)));
-}
-
-void daemon_event(struct daemon *d, enum model_event_kind kind, json_t *event, const char *line)
-{
-	bool bad = kind == MODEL_EVENT_BACKEND_DOWN || kind == MODEL_EVENT_POOL_EMPTY ||
-		   kind == MODEL_EVENT_POOL_PANIC || kind == MODEL_EVENT_PROBES_DOUBTED;
-
-	/* A sliding weight makes ten tables a second: for those who listen, not for the log. */
-	log_line(kind == MODEL_EVENT_TABLE ? LOG_DEBUG
-		 : bad			   ? LOG_WARN
-					   : LOG_INFO,
-		 model_event_names[kind], "%s", line);
-	if (!event)
-		return;
-	if (kind != MODEL_EVENT_TABLE)
-		remember(d, event, false);
-	if (d->control)
-		control_publish_event(d->control, event);
-}
-
-static void on_model_event(void *ctx, const struct model_event *event)
-{
-	char time[32], line[512];
-	json_t *json = show_event(event, daemon_time(time));
-
-	snprintf(line, sizeof(line), "%s%s%s%s%s%s%s", event->pool[0] ? "pool=" : "", event->pool,
-		 event->pool[0] ? " " : "",
-		 !event->subject[0]		       ? ""
-		 : event->kind == MODEL_EVENT_GROUP ? "region="
-						    : "backend=",
-		 event->subject, event->subject[0] ? " " : "", event->detail);
-	daemon_event(ctx, event->kind, json, line);
-	json_decref(json);
-}
-
-static json_t *shift_event(const struct shifts_entry *e, const struct shift_record *record)
-{
-	char time[32];
-	json_t *event = shifts_show(e);
-
-	if (!event)
-		return NULL;
-	(void)json_object_set_new(event, "shift", json_string(e->name));
-	(void)json_object_set_new(event, "event", json_string("shift"));
-	(void)json_object_set_new(event, "time", json_string(daemon_time(time)));
-	(void)json_object_set_new(event, "cause", json_string(shift_cause_name(record->cause)));
-	return event;
-}
-
-/* The audit record of a shift's transition. */
-static void on_shift(void *ctx, const struct shifts_entry *e, const struct shift_record *record)
-{
-	struct daemon *d = ctx;
-	json_t *event = shift_event(e, record);
-
-	log_info("shift", "name=%s pool=%s from=%s to=%s phase=%s was=%s step=%u share=%.4f holds=%#x cause=%s outcome=%s elapsed_s=%.1f actor=%s comment=%s",
-		 e->name, e->pool, e->from, e->to, shift_phase_name(record->to),
-		 shift_phase_name(record->from), record->step, record->part, record->holds,
-		 shift_cause_name(record->cause), shift_outcome_name(record->outcome),
-		 record->total_s, log_quote(e->actor), log_quote(e->comment));
-	d->shifts_saved = (struct mono_ns){0}; /* by the next tick at the latest */
-	if (!event)
-		return;
-	remember(d, event, true);
-	if (d->control)
-		control_publish_event(d->control, event);
-	json_decref(event);
 }
 
 /* --- what the loop brings */
@@ -192,50 +107,6 @@ static void on_nexthop(void *ctx, uint32_t id, const struct nexthop_result *resu
 		return;
 	}
 	model_nexthop_result(d->model, backend, result->resolved, mono_now());
-}
-
-/* Ten a second in normal life, thousands in a bulk: only for those who listen. */
-static void on_sandbox(void *ctx, enum sandbox_change change, const struct sandboxes_entry *entry)
-{
-	char address[INET6_ADDRSTRLEN], time[32];
-	struct daemon *d = ctx;
-	uint32_t backend = model_find_backend_id(d->model, entry->value.backend);
-	json_t *event;
-
-	if (change == SANDBOX_MOVED)
-		shifts_live_moved(&d->shifts, d->model, entry);
-	if (!d->control || !control_subscribers(d->control))
-		return;
-	event = json_pack("{ss, ss, ss, ss}", "event", sandbox_change_names[change], "time",
-			  daemon_time(time), "sandbox",
-			  address_format(&entry->key.address, address), "backend",
-			  backend == UINT32_MAX ? "-" : d->model->backends[backend].name);
-	if (event)
-		control_publish_event(d->control, event);
-	json_decref(event);
-}
-
-/* A sandbox that a shift wants moved: who runs the sandboxes listens, moves it, and says so by `sandbox move`. */
-static void on_wanted(void *ctx, const struct shifts_entry *shift, const struct sandbox_key *key, uint32_t from,
-		      uint32_t to)
-{
-	char address[INET6_ADDRSTRLEN], time[32];
-	struct daemon *d = ctx;
-	const struct model *m = d->model;
-	json_t *event;
-
-	if (to == UINT32_MAX)
-		return;
-	event = json_pack("{ss, ss, ss, ss, ss, ss, ss}", "event", "sandbox-move-wanted", "time",
-			  daemon_time(time), "shift", shift->name, "service",
-			  m->services[model_find_service_id(m, key->service)].name, "sandbox",
-			  address_format(&key->address, address), "from", m->backends[from].name, "to",
-			  m->backends[to].name);
-	if (event && key->port_be)
-		(void)json_object_set_new(event, "port", json_integer(ntohs(key->port_be)));
-	if (event)
-		control_publish_event(d->control, event);
-	json_decref(event);
 }
 
 static void on_freed(void *ctx, uint16_t id)
@@ -423,10 +294,10 @@ static int open_dataplane(struct daemon *d, struct err *err)
 
 	if (e)
 		return e;
-	e = sandboxes_new(d->dataplane, on_sandbox, d, err, &d->sandboxes);
+	e = sandboxes_new(d->dataplane, daemon_sandbox_event, d, err, &d->sandboxes);
 	if (e)
 		return e;
-	if (live_new(d->dataplane, on_wanted, d, &d->live) ||
+	if (live_new(d->dataplane, daemon_wanted_event, d, &d->live) ||
 	    signals_new(dataplane_sizes(d->dataplane)->backends, &d->signals) ||
 	    suspects_new(dataplane_sizes(d->dataplane)->backends, &d->suspects))
 		return err_set(err, ENOMEM, "out of memory");
@@ -447,12 +318,12 @@ static int build_model(struct daemon *d, struct err *err)
 	if (dataplane_adopted(d->dataplane) && seed != d->model->hash_seed)
 		log_warn("hash-seed", "effect=%s",
 			 log_quote("flows that are under way change their slots"));
-	d->model->on_event = on_model_event;
+	d->model->on_event = daemon_model_event;
 	d->model->event_ctx = d;
 	model_announce(d->model, NULL, now);
 	state_take_model(d->state, d->model, now);
 	shifts_load(&d->shifts, json_object_get(d->state, "shifts"));
-	d->shifts.on_record = on_shift;
+	d->shifts.on_record = daemon_shift_event;
 	d->shifts.ctx = d;
 	return 0;
 }

@@ -100,6 +100,12 @@ EBB_MUST_CHECK int daemon_attach(struct daemon *d, const struct config *config,
 				 struct attachment *ret_attachments, struct err *err);
 /* An event to log, history and monitors. `event` is borrowed. */
 void daemon_event(struct daemon *d, enum model_event_kind kind, json_t *event, const char *line);
+/* daemon_events.c: what the model, shifts and sandboxes tell; `ctx` is the daemon. */
+void daemon_model_event(void *ctx, const struct model_event *event);
+void daemon_shift_event(void *ctx, const struct shifts_entry *e, const struct shift_record *record);
+void daemon_sandbox_event(void *ctx, enum sandbox_change change, const struct sandboxes_entry *entry);
+void daemon_wanted_event(void *ctx, const struct shifts_entry *shift, const struct sandbox_key *key, uint32_t from,
+			 uint32_t to);
 uint64_t daemon_boot_ns(void);
 /* Now as "2026-01-02T03:04:05.678Z"; `to` holds 32 bytes. */
 char *daemon_time(char *to);

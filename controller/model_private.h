@@ -13,4 +13,8 @@ void model_force_pools(struct model *model, uint32_t backend);
 /* Puts in force what operator and agent wish together. `by`: who changed his mind. */
 void model_judge_state(struct model *model, uint32_t backend, const char *by, struct mono_ns now);
 
+/* model_table.c: makes the table of the weights in `now`; returns how many slots move. On no memory the last table stays, and
+ * the next tick tries again. */
+uint32_t model_make_table(struct model *model, struct model_pool *pool, struct mono_ns now);
+
 #endif
