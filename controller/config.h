@@ -113,6 +113,7 @@ struct config_health {
 struct config_weights {
 	double overprovisioning;		      /* 1.4 */
 	double slew_degraded, slew_dead, slew_rise;   /* 0.02, 0.20, 0.005 a second */
+	double slew_rise_part;			      /* 0.02 a second of what it has when all is well */
 	double dead_below, return_above, return_after_s; /* availability 0.25, 0.35; 60 s */
 	double eject_capacity, eject_groups, eject_floor; /* 0.30, 0.50, 0.10 */
 	double panic_hold_s, panic_clear_s;	      /* 30 s, 10 s */

@@ -51,6 +51,7 @@ static const struct config_weights weights_defaults = {
 	.slew_degraded = 0.02,
 	.slew_dead = 0.20,
 	.slew_rise = 0.005,
+	.slew_rise_part = 0.02,
 	.dead_below = 0.25,
 	.return_above = 0.35,
 	.return_after_s = 60,
@@ -334,6 +335,7 @@ static void apply_slew(struct config_context *ctx, const struct raw_slew *raw,
 	config_take_ratio(ctx, "degraded", raw->degraded, 0.0001, 10, &weights->slew_degraded);
 	config_take_ratio(ctx, "dead", raw->dead, 0.0001, 10, &weights->slew_dead);
 	config_take_ratio(ctx, "rise", raw->rise, 0.0001, 10, &weights->slew_rise);
+	config_take_ratio(ctx, "rise_part", raw->rise_part, 0.0001, 10, &weights->slew_rise_part);
 	config_leave(ctx);
 }
 

@@ -100,7 +100,7 @@ static const cyaml_schema_field_t latency_fields[] = {
 		MAP(OPTIONAL, raw_health, probe, probe_fields),                                    \
 		MAP(OPTIONAL, raw_health, report, report_fields)
 
-static const cyaml_schema_field_t health_fields[] = {
+const cyaml_schema_field_t config_health_fields[] = {
 	TEXT(OPTIONAL, raw_health, tick),
 	HEALTH_FIELDS,
 	CYAML_FIELD_END,
@@ -116,6 +116,7 @@ static const cyaml_schema_field_t slew_fields[] = {
 	TEXT(OPTIONAL, raw_slew, degraded),
 	TEXT(OPTIONAL, raw_slew, dead),
 	TEXT(OPTIONAL, raw_slew, rise),
+	TEXT(OPTIONAL, raw_slew, rise_part),
 	CYAML_FIELD_END,
 };
 
@@ -132,7 +133,7 @@ static const cyaml_schema_field_t publish_fields[] = {
 	CYAML_FIELD_END,
 };
 
-static const cyaml_schema_field_t weights_fields[] = {
+const cyaml_schema_field_t config_weights_fields[] = {
 	TEXT(OPTIONAL, raw_weights, overprovisioning),
 	TEXT(OPTIONAL, raw_weights, dead_below),
 	TEXT(OPTIONAL, raw_weights, return_above),
@@ -191,7 +192,7 @@ static const cyaml_schema_field_t pool_fields[] = {
 	TEXT(OPTIONAL, raw_pool, drain),
 	MAP(OPTIONAL, raw_pool, auto_shift, auto_shift_fields),
 	MAP(OPTIONAL, raw_pool, health, pool_health_fields),
-	MAP(OPTIONAL, raw_pool, weights, weights_fields),
+	MAP(OPTIONAL, raw_pool, weights, config_weights_fields),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t pool_entry = ENTRY(raw_pool, pool_fields);
@@ -219,8 +220,8 @@ static const cyaml_schema_field_t http_fields[] = {
 
 static const cyaml_schema_field_t config_fields[] = {
 	MAP(REQUIRED, raw_config, edge, edge_fields),
-	MAP(OPTIONAL, raw_config, health, health_fields),
-	MAP(OPTIONAL, raw_config, weights, weights_fields),
+	MAP(OPTIONAL, raw_config, health, config_health_fields),
+	MAP(OPTIONAL, raw_config, weights, config_weights_fields),
 	LIST(OPTIONAL, raw_config, providers, provider_entry),
 	LIST(OPTIONAL, raw_config, pools, pool_entry),
 	LIST(OPTIONAL, raw_config, services, service_entry),

@@ -56,7 +56,7 @@ struct raw_health {
 };
 
 struct raw_slew {
-	char *degraded, *dead, *rise;
+	char *degraded, *dead, *rise, *rise_part;
 };
 
 struct raw_eject {
@@ -125,6 +125,7 @@ struct raw_config {
 };
 
 extern const cyaml_schema_value_t config_schema;
+extern const cyaml_schema_field_t config_health_fields[], config_weights_fields[]; /* raw_health, raw_weights */
 
 /* The key that this version understands but does nothing for, as "fleet"; such a key is refused. */
 bool config_schema_not_yet(const cyaml_schema_field_t *fields, const cyaml_schema_field_t *field);

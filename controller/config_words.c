@@ -159,6 +159,7 @@ void config_words_weights(FILE *to, const struct config_weights *a, const struct
 	words_ratio(to, "slew.degraded", a->slew_degraded, b->slew_degraded);
 	words_ratio(to, "slew.dead", a->slew_dead, b->slew_dead);
 	words_ratio(to, "slew.rise", a->slew_rise, b->slew_rise);
+	words_ratio(to, "slew.rise_part", a->slew_rise_part, b->slew_rise_part);
 	words_ratio(to, "dead_below", a->dead_below, b->dead_below);
 	words_ratio(to, "return_above", a->return_above, b->return_above);
 	words_duration(to, "return_after", a->return_after_s, b->return_after_s);

@@ -279,6 +279,7 @@ static struct weight_params weight_params_of(const struct config_weights *c)
 	p.fall_per_s = c->slew_degraded;
 	p.dead_fall_per_s = c->slew_dead;
 	p.return_per_s = c->slew_rise;
+	p.return_part_per_s = c->slew_rise_part;
 	p.dead_below = c->dead_below;
 	p.alive_above = c->return_above;
 	p.return_hold_s = c->return_after_s;

@@ -39,6 +39,7 @@ struct weight_params weight_params_default(void)
 		.fall_per_s = 0.02,
 		.dead_fall_per_s = 0.20,
 		.return_per_s = 0.005,
+		.return_part_per_s = 0.02,
 		.dead_below = 0.25,
 		.alive_above = 0.35,
 		.return_hold_s = 60,
@@ -164,7 +165,7 @@ static void backend_capacities(struct weight_tick *t)
 {
 	for (uint32_t g = 0; g < t->in->group_count; g++) {
 		t->groups[g] = (struct weight_group_result){0};
-		t->state->groups[g].ready = 0;
+		t->state->groups[g].ready = t->state->groups[g].alive = 0;
 	}
 	for (uint32_t i = 0; i < t->in->backend_count; i++) {
 		const struct weight_backend *b = &t->in->backends[i];
@@ -174,6 +175,7 @@ static void backend_capacities(struct weight_tick *t)
 		t->groups[b->group].capacity += b->capacity;
 		t->groups[b->group].effective += effective;
 		t->state->groups[b->group].ready += capacity_in_use(b);
+		t->state->groups[b->group].alive += b->down ? 0 : capacity_in_use(b);
 	}
 }
 

@@ -12,7 +12,8 @@
  *  3 tiers in order: a tier takes as much as its availability and headroom allow, the rest spills;
  *    its groups share that by capacity x availability
  *  4 shifts move part of a group's share to another group
- *  5 slew and headroom limit how fast a share falls, returns, and is received
+ *  5 slew and headroom limit how fast a share falls, returns, and is received; what the living of a
+ *    group cannot carry falls as what is dead does
  *  6 panic and ejection caps: what looks bad everywhere at once is not believed
  *  7 a backend's weight = its group's share x its part of the group's effective capacity
  *  8 weights are published when they have moved enough (weight_should_publish)
@@ -43,6 +44,7 @@ struct weight_params {
 	double dead_fall_per_s; /* 0.20: a dead group's; also the fastest that a shift or panic
 				   moves */
 	double return_per_s;    /* 0.005 */
+	double return_part_per_s; /* 0.02 of what it has when all is well, if that is less */
 	double dead_below;      /* 0.25 availability */
 	double alive_above;     /* 0.35 */
 	double return_hold_s;   /* 60 above alive_above before it returns */

@@ -13,6 +13,14 @@ enum weight_phase {
 	WEIGHT_RUNNING,
 };
 
+/* How a group that wants less gives (5). The order is that in which room goes to them. */
+enum weight_giving {
+	WEIGHT_GIVES_DEAD, /* whatever others can take, and more */
+	WEIGHT_GIVES_OVER, /* so much of it is plainly dead that the rest cannot carry what it has */
+	WEIGHT_GIVES_SOFT, /* it is merely degraded */
+	WEIGHT_GIVING__COUNT,
+};
+
 /*
  * Backends of a pool that was empty come back one after the other. The first group must not hold
  * all of the traffic for as long as the others' hold and slew would take.
@@ -34,8 +42,10 @@ struct weight_group_state {
 	double want;    /* of the base */
 	double nominal; /* share if all that is ready were well */
 	double ready;   /* capacity x weight of what is ready */
+	double alive;   /* the same of what is not plainly dead either */
 	double ready_availability;
 	double loss, gain; /* of this tick (5) */
+	enum weight_giving giving;
 	double room;       /* scratch of whoever needs a number a group; says so there */
 	enum weight_limit limit;
 };

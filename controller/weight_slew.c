@@ -11,8 +11,14 @@
  *   1. above their nominal share up to their headroom, and towards it at the return rate after the
  *      hold;
  *   2. if a dead group gives: up to their headroom, whatever the return rate;
- *   3. if a dead group gives and there is no other room: above their headroom.
+ *   3. if a dead group gives and there is no other room: above their headroom;
+ *   4. if a group gives what its living cannot carry, while those who should take it are held back:
+ *      whoever is well and has room, until they are not held back any more.
  * What is given by a group that is merely degraded waits for room of the first kind.
+ *
+ * When a part of a group is plainly dead, the rest must not bear all of its share for as long as a
+ * degraded group's takes to fall: it would be the next to die. So what the rest cannot carry falls
+ * as a dead group's share does.
  */
 #include <math.h>
 #include <stddef.h>
@@ -26,10 +32,20 @@ static double fall_rate(const struct weight_tick *t, const struct weight_group_s
 	return group->dead || t->state->panic ? t->p->dead_fall_per_s : t->p->fall_per_s;
 }
 
-/* Does it give whatever others can take? */
-static bool gives_hard(const struct weight_tick *t, const struct weight_group_state *group)
+/* What it wants to be rid of since its dead cannot carry it, and those that are alive cannot either. */
+static double excess(const struct weight_tick *t, const struct weight_group_state *group)
 {
-	return group->dead || group->ready <= 0 || t->state->panic;
+	double carried = t->demand > 0 ? group->alive / t->demand : 1;
+
+	return group->alive < group->ready ? weight_clamp(group->base - carried, 0, group->loss) : 0;
+}
+
+static enum weight_giving giving(const struct weight_tick *t, const struct weight_group_state *group)
+{
+	if (group->dead || group->ready <= 0 || t->state->panic)
+		return WEIGHT_GIVES_DEAD;
+	return excess(t, group) > fall_rate(t, group) * t->in->dt_s ? WEIGHT_GIVES_OVER
+								    : WEIGHT_GIVES_SOFT;
 }
 
 static void find_losses(struct weight_tick *t)
@@ -41,6 +57,9 @@ static void find_losses(struct weight_tick *t)
 		group->loss = fmax(0, group->base - group->want);
 		group->gain = fmax(0, group->want - group->base);
 		group->limit = WEIGHT_FREE;
+		group->giving = giving(t, group);
+		if (group->giving == WEIGHT_GIVES_OVER)
+			most = fmin(excess(t, group), t->p->dead_fall_per_s * t->in->dt_s);
 		if (group->ready > 0 && group->loss > most) {
 			group->loss = most;
 			group->limit = WEIGHT_BY_SLEW;
@@ -53,7 +72,8 @@ static double room_normal(const struct weight_tick *t, uint32_t g)
 {
 	struct weight_group_state *group = &t->state->groups[g];
 	double headroom = fmax(0, t->groups[g].headroom - group->base);
-	double step = t->p->return_per_s * t->in->dt_s;
+	double rate = fmin(t->p->return_per_s, t->p->return_part_per_s * group->nominal);
+	double step = rate * t->in->dt_s;
 	bool returning = group->base < group->nominal - NOTHING;
 
 	if (t->state->panic)
@@ -77,6 +97,7 @@ enum room {
 	ROOM_NORMAL,   /* 1 */
 	ROOM_AT_ONCE,  /* 2 */
 	ROOM_OVERLOAD, /* 3 */
+	ROOM_STAND_IN, /* 4 */
 };
 
 static double room_of(const struct weight_tick *t, uint32_t g, enum room kind)
@@ -90,6 +111,10 @@ static double room_of(const struct weight_tick *t, uint32_t g, enum room kind)
 		return fmin(group->gain, fmax(0, t->groups[g].headroom - group->base));
 	case ROOM_OVERLOAD:
 		return group->gain;
+	case ROOM_STAND_IN:
+		if (group->giving != WEIGHT_GIVES_SOFT || group->base < group->nominal - NOTHING)
+			return 0;
+		return fmax(0, t->groups[g].headroom - group->base);
 	}
 	return 0;
 }
@@ -110,17 +135,17 @@ static double place(struct weight_tick *t, enum room kind, double amount)
 		struct weight_group_state *group = &t->state->groups[g];
 
 		group->base += group->room * part;
-		group->gain -= group->room * part;
+		group->gain = fmax(0, group->gain - group->room * part);
 	}
 	return part < 1 ? 0 : fmax(0, amount - sum);
 }
 
-static double take_losses(struct weight_tick *t, bool hard)
+static double take_losses(struct weight_tick *t, enum weight_giving how)
 {
 	double sum = 0;
 
 	for (uint32_t g = 0; g < t->in->group_count; g++)
-		if (gives_hard(t, &t->state->groups[g]) == hard)
+		if (t->state->groups[g].giving == how)
 			sum += t->state->groups[g].loss;
 	return sum;
 }
@@ -134,14 +159,14 @@ static enum weight_limit refusal(const struct weight_tick *t)
 	return WEIGHT_BY_SLEW;
 }
 
-static void give_up(struct weight_tick *t, bool hard, double part)
+static void give_up(struct weight_tick *t, enum weight_giving how, double part)
 {
 	enum weight_limit why = refusal(t);
 
 	for (uint32_t g = 0; g < t->in->group_count; g++) {
 		struct weight_group_state *group = &t->state->groups[g];
 
-		if (gives_hard(t, group) != hard || group->loss <= 0)
+		if (group->giving != how || group->loss <= 0)
 			continue;
 		group->base -= group->loss * part;
 		if (part < 1 - 1e-9)
@@ -149,25 +174,26 @@ static void give_up(struct weight_tick *t, bool hard, double part)
 	}
 }
 
-/* Room of the first kind is one budget for both sorts of givers, so they ask for it together. */
+/* Room of the first kind is one budget for all sorts of givers, so they ask for it together. */
 static void slew_base(struct weight_tick *t)
 {
-	double hard, soft, left, placed;
+	double losses[WEIGHT_GIVING__COUNT], all = 0, dead, over, placed;
 
 	find_losses(t);
-	hard = take_losses(t, true);
-	soft = take_losses(t, false);
-	left = place(t, ROOM_NORMAL, hard + soft);
-	placed = hard + soft - left;
-	if (placed < hard) {
-		left = place(t, ROOM_AT_ONCE, hard - placed);
-		left = place(t, ROOM_OVERLOAD, left);
-		placed = hard - left;
+	for (int how = 0; how < WEIGHT_GIVING__COUNT; how++)
+		all += losses[how] = take_losses(t, (enum weight_giving)how);
+	dead = losses[WEIGHT_GIVES_DEAD];
+	over = losses[WEIGHT_GIVES_OVER];
+	placed = all - place(t, ROOM_NORMAL, all);
+	if (placed < dead)
+		placed = dead - place(t, ROOM_OVERLOAD, place(t, ROOM_AT_ONCE, dead - placed));
+	if (over > 0 && placed < dead + over)
+		placed = dead + over - place(t, ROOM_STAND_IN, dead + over - placed);
+	for (int how = 0; how < WEIGHT_GIVING__COUNT; how++) {
+		if (losses[how] > 0)
+			give_up(t, (enum weight_giving)how, weight_clamp(placed / losses[how], 0, 1));
+		placed -= losses[how];
 	}
-	if (hard > 0)
-		give_up(t, true, fmin(1, placed / hard));
-	if (soft > 0)
-		give_up(t, false, weight_clamp((placed - hard) / soft, 0, 1));
 }
 
 /* Rounding must not add up over days. */

@@ -231,6 +231,7 @@ static void test_least_file(void **state)
 	assert_double(config->weights.slew_degraded, 0.02);
 	assert_double(config->weights.slew_dead, 0.20);
 	assert_double(config->weights.slew_rise, 0.005);
+	assert_double(config->weights.slew_rise_part, 0.02);
 	assert_double(config->weights.dead_below, 0.25);
 	assert_double(config->weights.return_above, 0.35);
 	assert_double(config->weights.return_after_s, 60);

@@ -60,13 +60,13 @@ static const struct {
 	 "latency.good 50ms -> never, latency.bad 250ms -> 1s, latency.usual 1h -> 2h, trial 2% -> 1%, handshake_rate 20 -> 5\n"},
 	{"weights",
 	 EDGE "pools: [{name: a, tiers: []}]\n",
-	 EDGE "pools: [{name: a, tiers: [], weights: {overprovisioning: 2, slew: {dead: 30%, degraded: 3%, rise: 1%}}}]\n"
+	 EDGE "pools: [{name: a, tiers: [], weights: {overprovisioning: 2, slew: {dead: 30%, degraded: 3%, rise: 1%, rise_part: 4%}}}]\n"
 	 "weights: {dead_below: 10%, return_above: 20%, return_after: 1s, eject: {capacity: 1, groups: 1, floor: 0}, "
 	 "panic_hold: 1s, panic_clear: 1s, publish: {change: 1%, after: 1s}}\n",
 	 "~ weights defaults: dead_below 25% -> 10%, return_above 35% -> 20%, return_after 60s -> 1s, "
 	 "eject.capacity 30% -> 100%, eject.groups 50% -> 100%, eject.floor 10% -> 0%, panic_hold 30s -> 1s, "
 	 "panic_clear 10s -> 1s, publish.change 2% -> 1%, publish.after 10s -> 1s\n"
-	 "~ pool a: overprovisioning 1.4 -> 2, slew.degraded 2% -> 3%, slew.dead 20% -> 30%, slew.rise 0.5% -> 1%, "
+	 "~ pool a: overprovisioning 1.4 -> 2, slew.degraded 2% -> 3%, slew.dead 20% -> 30%, slew.rise 0.5% -> 1%, slew.rise_part 2% -> 4%, "
 	 "dead_below 25% -> 10%, return_above 35% -> 20%, return_after 60s -> 1s, "
 	 "eject.capacity 30% -> 100%, eject.groups 50% -> 100%, eject.floor 10% -> 0%, panic_hold 30s -> 1s, "
 	 "panic_clear 10s -> 1s, publish.change 2% -> 1%, publish.after 10s -> 1s\n"},

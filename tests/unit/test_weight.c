@@ -407,6 +407,65 @@ static void rule_5_a_receiver_takes_its_headroom(void **state)
 	assert_shares("all", 0, 1, 0);
 }
 
+/* Three of four are plainly dead: what the fourth cannot carry falls as a dead share does. */
+static void rule_5_what_the_living_cannot_carry_falls_as_the_dead(void **state)
+{
+	pool_start((uint32_t[]){0, 1}, 2, 4);
+	tick();
+	for (uint32_t i = 0; i < 3; i++) {
+		pool.backends[i].down = true;
+		pool.backends[i].health = 0;
+	}
+	live(1);
+	assert_shares("availability is 35 %, and it is not called dead", 0.8, 0.2, 0);
+	live(4);
+	assert_shares("what one can carry", 0.35, 0.65, 0);
+	pool_start((uint32_t[]){0, 1}, 2, 4);
+	tick();
+	set_health(0, 0.26);
+	live(1);
+	assert_shares("as bad, but alive", 0.98, 0.02, 0);
+}
+
+/* One of six waits for its return, and half of another dies: the other four have room. */
+static void rule_5_who_is_well_stands_in_for_who_waits(void **state)
+{
+	pool_start(NULL, 6, 4);
+	tick();
+	set_down(0, true);
+	live(10);
+	set_down(0, false);
+	live(1);
+	assert_near_at("five have it all", pool.group[1].share, 0.2, 1e-9);
+	for (uint32_t i = 4; i < 6; i++) {
+		pool.backends[i].down = true;
+		pool.backends[i].health = 0;
+	}
+	live(1);
+	assert_near_at("what two can carry", pool.group[1].share, 1.4 / 12, 1e-6);
+	assert_near_at("still held", pool.group[0].share, 0, 0);
+	assert_limit(0, WEIGHT_BY_RETURN_HOLD);
+	for (uint32_t g = 2; g < 6; g++)
+		assert_true(pool.group[g].share > 0.2 && pool.group[g].share <= pool.group[g].headroom);
+	live(200);
+	assert_near_at("and gives it back", pool.group[0].share, pool.group[2].share, 1e-6);
+}
+
+static void rule_5_a_small_group_returns_no_faster_than_a_large_one(void **state)
+{
+	pool_start(NULL, 10, 2);
+	tick();
+	set_down(0, true);
+	live(10);
+	set_down(0, false);
+	live(60);
+	assert_near_at("held", pool.group[0].share, 0, 0.0003);
+	live(25);
+	assert_near_at("half of a tenth in 25 s", pool.group[0].share, 0.05, 0.0003);
+	live(26);
+	assert_near_at("all of it in 50", pool.group[0].share, 0.1, 1e-6);
+}
+
 static void rule_5_measured_demand_gives_the_headroom(void **state)
 {
 	pool_start((uint32_t[]){0, 1}, 2, 4);
@@ -842,6 +901,9 @@ int main(void)
 		cmocka_unit_test(rule_5_it_returns_by_half_a_point_after_60_s),
 		cmocka_unit_test(rule_5_what_is_not_ready_gives_all_at_once),
 		cmocka_unit_test(rule_5_a_receiver_takes_its_headroom),
+		cmocka_unit_test(rule_5_what_the_living_cannot_carry_falls_as_the_dead),
+		cmocka_unit_test(rule_5_who_is_well_stands_in_for_who_waits),
+		cmocka_unit_test(rule_5_a_small_group_returns_no_faster_than_a_large_one),
 		cmocka_unit_test(rule_5_measured_demand_gives_the_headroom),
 		cmocka_unit_test(rule_6_ejections_are_capped),
 		cmocka_unit_test(rule_6_the_plainly_dead_are_left),
