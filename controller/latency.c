@@ -66,7 +66,7 @@ void latency_count(struct latency_census *c, const struct latency *l)
 {
 	if (!is_known(l))
 		return;
-	c->counts[(int)(1000 * latency_excess(l))]++;
+	c->counts[(int)(1000 * fmin(LATENCY_MOST_S, fmax(0, slowest(l) - l->usual_s)))]++;
 	c->all++;
 }
 

@@ -9,7 +9,9 @@
  * them where it is about a new `usual`. So one stalled answer, or one lucky one, changes nothing. `usual` falls at once and rises
  * along a long time constant: what is slow for hours is what the place is like now.
  *
- * What all backends have in common is the edge's own slowness (its path, its CPU), and is subtracted before anybody is judged.
+ * What all backends have in common is the edge's own slowness (its path, its CPU), and is subtracted before anybody is judged. One
+ * slow answer of the last three is enough to say that one is slow too: so it is known of the others before the third, for which somebody
+ * could be blamed, and until the last one is fast again.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -40,7 +42,7 @@ double latency_excess(const struct latency *l);
 /* What the target of health is multiplied with, [LATENCY_FLOOR,1]. `shared_s`: what the others have too. */
 double latency_term(const struct latency *l, const struct latency_params *p, double shared_s);
 
-/* Collects excesses of many; their lower quartile, in whole milliseconds, is what they share. */
+/* Collects excesses of many, by the slowest of their last answers; their lower quartile, in whole milliseconds, is what they share. */
 struct latency_census {
 	uint32_t counts[1001], all;
 };
