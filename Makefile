@@ -38,7 +38,7 @@ endif
 
 BPF_SRC  := $(wildcard bpf/*.bpf.c)
 BPF_SKEL := $(BPF_SRC:bpf/%.bpf.c=build/%.skel.h)
-LIB_SRC  := $(filter-out controller/ebbd.c,$(wildcard controller/*.c))
+LIB_SRC  := $(filter-out controller/ebbd.c,$(wildcard controller/*.c controller/sim/*.c))
 LIB_OBJ  := $(LIB_SRC:%.c=build/%.o)
 CLI_OBJ  := $(patsubst %.c,build/%.o,$(wildcard controller/cli/*.c))
 SAN_SRC  := $(LIB_SRC) $(filter-out controller/cli/main.c,$(wildcard controller/cli/*.c))
@@ -222,6 +222,8 @@ install: all
 	install -D -m 0755 build/ebbd $(DESTDIR)$(PREFIX)/sbin/ebbd
 	install -D -m 0755 build/ebb $(DESTDIR)$(PREFIX)/bin/ebb
 	install -D -m 0644 packaging/ebb.yaml $(DESTDIR)$(PREFIX)/share/doc/ebb/ebb.yaml
+	for s in packaging/scenarios/*.yaml; do \
+	  install -D -m 0644 $$s $(DESTDIR)$(PREFIX)/share/doc/ebb/scenarios/$${s##*/}; done
 	install -D -m 0644 packaging/ebb.bash-completion \
 	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions/ebb
 	for m in docs/man/*.[1-8]; do \

@@ -42,7 +42,7 @@ static int build(struct config_context *ctx, const struct raw_config *raw)
 
 static int load_document(struct config_context *ctx, const char *bytes, size_t length)
 {
-	struct raw_config *raw = NULL;
+	void *raw = NULL;
 	yaml_document_t document;
 	int r;
 
@@ -50,12 +50,12 @@ static int load_document(struct config_context *ctx, const char *bytes, size_t l
 		bytes += 3;
 		length -= 3;
 	}
-	r = config_yaml_parse(ctx, bytes, length, &document);
+	r = config_yaml_parse(ctx, bytes, length, &config_yaml_config, &document);
 	if (r == 0)
-		r = config_yaml_load(ctx, bytes, length, &raw);
+		r = config_yaml_load(ctx, bytes, length, &config_yaml_config, &raw);
 	if (r == 0)
 		r = build(ctx, raw);
-	config_yaml_free(raw);
+	config_yaml_free(&config_yaml_config, raw);
 	if (ctx->document)
 		yaml_document_delete(ctx->document);
 	ctx->document = NULL;
@@ -156,16 +156,24 @@ static const char *read_complaint(int r)
 	}
 }
 
+int config_read(struct config_context *ctx, char **ret_bytes, size_t *ret_length)
+{
+	int r = read_file(ctx->file, ret_bytes, ret_length);
+
+	static_assert(CONFIG_BYTES_MAX == 16 << 20, "the text of read_complaint()");
+	if (r)
+		config_fail_mark(ctx, NULL, "%s", read_complaint(r));
+	return r;
+}
+
 int config_load(const char *path, struct config_errors *errors, struct config **ret_config)
 {
 	struct config_context ctx = {.file = path};
 	char *bytes = NULL;
 	size_t length = 0;
-	int r = read_file(path, &bytes, &length);
+	int r = config_read(&ctx, &bytes, &length);
 
-	static_assert(CONFIG_BYTES_MAX == 16 << 20, "the text of read_complaint()");
 	if (r) {
-		config_fail_mark(&ctx, NULL, "%s", read_complaint(r));
 		config_flush(&ctx, errors);
 		return r;
 	}

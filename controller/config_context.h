@@ -42,6 +42,9 @@ struct config_context {
 	struct arena *arena;
 };
 
+/* The bytes of the file at ctx->file, at most CONFIG_BYTES_MAX; free() them. Else -errno, and a message. */
+EBB_MUST_CHECK int config_read(struct config_context *ctx, char **ret_bytes, size_t *ret_length);
+
 /* Go down to a key, to an entry, and back up. */
 void config_enter(struct config_context *ctx, const char *key);
 void config_enter_index(struct config_context *ctx, uint32_t index);

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+const struct config_yaml_kind config_yaml_config = {&config_schema, "edge:"};
+
 /* libyaml gives no mark for bytes that it cannot read, but their offset. */
 static yaml_mark_t mark_of_offset(const char *bytes, size_t length, size_t offset)
 {
@@ -93,7 +95,7 @@ static const char *guard_event(struct guard *guard, const yaml_event_t *event)
 }
 
 static int guard_parser(struct config_context *ctx, yaml_parser_t *parser, const char *bytes,
-			size_t length)
+			size_t length, const char *least)
 {
 	struct guard guard = {0};
 	yaml_event_t event;
@@ -114,7 +116,7 @@ static int guard_parser(struct config_context *ctx, yaml_parser_t *parser, const
 		}
 	} while (type != YAML_STREAM_END_EVENT);
 	if (!guard.nodes) {
-		config_fail_mark(ctx, NULL, "the file is empty; it needs at least `edge:`");
+		config_fail_mark(ctx, NULL, "the file is empty; it needs at least `%s`", least);
 		return -EINVAL;
 	}
 	return 0;
@@ -129,14 +131,14 @@ static int parser_open(yaml_parser_t *parser, const char *bytes, size_t length)
 	return 0;
 }
 
-static int guard_bytes(struct config_context *ctx, const char *bytes, size_t length)
+static int guard_bytes(struct config_context *ctx, const char *bytes, size_t length, const char *least)
 {
 	yaml_parser_t parser;
 	int r = parser_open(&parser, bytes, length);
 
 	if (r)
 		return r;
-	r = guard_parser(ctx, &parser, bytes, length);
+	r = guard_parser(ctx, &parser, bytes, length, least);
 	yaml_parser_delete(&parser);
 	return r;
 }
@@ -313,10 +315,10 @@ static void check_value(struct config_context *ctx, const yaml_node_t *node,
 }
 
 int config_yaml_parse(struct config_context *ctx, const char *bytes, size_t length,
-		      yaml_document_t *document)
+		      const struct config_yaml_kind *kind, yaml_document_t *document)
 {
 	yaml_parser_t parser;
-	int r = guard_bytes(ctx, bytes, length);
+	int r = guard_bytes(ctx, bytes, length, kind->least);
 
 	if (r)
 		return r;
@@ -330,7 +332,7 @@ int config_yaml_parse(struct config_context *ctx, const char *bytes, size_t leng
 	yaml_parser_delete(&parser);
 	if (r)
 		return r;
-	check_value(ctx, yaml_document_get_root_node(document), &config_schema);
+	check_value(ctx, yaml_document_get_root_node(document), kind->schema);
 	return config_failed(ctx) ? -EINVAL : 0;
 }
 
@@ -386,7 +388,7 @@ static const cyaml_config_t cyaml_plain = {
 };
 
 int config_yaml_load(struct config_context *ctx, const char *bytes, size_t length,
-		     struct raw_config **ret_raw)
+		     const struct config_yaml_kind *kind, void **ret_raw)
 {
 	struct cyaml_complaint complaint = {0};
 	cyaml_config_t how = cyaml_plain;
@@ -395,7 +397,7 @@ int config_yaml_load(struct config_context *ctx, const char *bytes, size_t lengt
 
 	how.log_fn = complain;
 	how.log_ctx = &complaint;
-	r = cyaml_load_data((const uint8_t *)bytes, length, &how, &config_schema, &data, NULL);
+	r = cyaml_load_data((const uint8_t *)bytes, length, &how, kind->schema, &data, NULL);
 	if (r == CYAML_ERR_OOM)
 		return -ENOMEM;
 	if (r != CYAML_OK || !data) {
@@ -409,8 +411,8 @@ int config_yaml_load(struct config_context *ctx, const char *bytes, size_t lengt
 	return 0;
 }
 
-void config_yaml_free(struct raw_config *raw)
+void config_yaml_free(const struct config_yaml_kind *kind, void *raw)
 {
 	if (raw)
-		cyaml_free(&cyaml_plain, &config_schema, raw, 0);
+		cyaml_free(&cyaml_plain, kind->schema, raw, 0);
 }

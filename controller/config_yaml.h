@@ -6,6 +6,14 @@
 
 #define CONFIG_NODES_MAX (1024 * 1024)
 
+/* A kind of file: a configuration, or a scenario. */
+struct config_yaml_kind {
+	const cyaml_schema_value_t *schema;
+	const char *least; /* "edge:": a key that it cannot do without */
+};
+
+extern const struct config_yaml_kind config_yaml_config; /* gives struct raw_config */
+
 /*
  * 1. Goes through the bytes once without building anything: valid UTF-8 and YAML, one document, no anchors, aliases or
  *    tags, depth and number of nodes bounded. 2. Builds the document (ctx->document = document; the caller deletes it).
@@ -13,10 +21,10 @@
  * 0, or -EINVAL with messages in ctx, or -ENOMEM. The document needs deleting whenever ctx->document is set.
  */
 EBB_MUST_CHECK int config_yaml_parse(struct config_context *ctx, const char *bytes, size_t length,
-				     yaml_document_t *document);
+				     const struct config_yaml_kind *kind, yaml_document_t *document);
 /* libcyaml's load of bytes that config_yaml_parse() found right. Free with config_yaml_free(). */
 EBB_MUST_CHECK int config_yaml_load(struct config_context *ctx, const char *bytes, size_t length,
-				    struct raw_config **ret_raw);
-void config_yaml_free(struct raw_config *raw);
+				    const struct config_yaml_kind *kind, void **ret_raw);
+void config_yaml_free(const struct config_yaml_kind *kind, void *raw);
 
 #endif

@@ -112,6 +112,14 @@ static const struct arg whatif_args[] = {
 	{NULL},
 };
 
+static const struct arg simulate_args[] = {
+	{"FILE", "_scenario", ARG_TEXT, NEEDED, NULL, "the scenario"},
+	{"--csv", "_csv", ARG_TEXT, 0, NULL, "write all numbers over time to this file"},
+	{"--svg", "_svg", ARG_TEXT, 0, NULL, "write a picture of shares over time to this file"},
+	{"--pool", "_pool", ARG_TEXT, 0, NULL, "the pool of the picture; default the first one"},
+	{NULL},
+};
+
 static const struct arg history_args[] = {
 	{"--since", "since_s", ARG_DURATION, 0, NULL, "how far back, such as 1h"},
 	{"--limit", "limit", ARG_INTEGER, 0, LIMIT, "at most so many, the newest"},
@@ -249,6 +257,8 @@ const struct command commands[] = {
 	 print_explain_backend},
 	{"whatif", NULL, "whatif", "where traffic would go if a region or backend failed", whatif_args, NULL,
 	 NULL, print_whatif},
+	{"simulate", NULL, NULL, "a scenario in virtual time: how traffic would ebb, without any daemon",
+	 simulate_args, NULL, simulate_command, NULL},
 	{"config", "check", "config.check", "is the configuration file good", NULL, NULL, NULL,
 	 print_config_check},
 	{"config", "diff", "config.diff", "what a reload would change", NULL, NULL, NULL, print_config_diff},

@@ -10,6 +10,7 @@ int local_node_show(struct cli *cli, const struct command *command, json_t *para
 /* Through the daemon, or on the pins when none runs. */
 int local_detach(struct cli *cli, const struct command *command, json_t *params);
 
+int simulate_command(struct cli *cli, const struct command *command, json_t *params);
 int trace_command(struct cli *cli, const struct command *command, json_t *params);
 
 int watch_monitor(struct cli *cli, const struct command *command, json_t *params);
