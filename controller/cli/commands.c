@@ -98,6 +98,9 @@ static const struct arg explain_args[] = {
 	{"--src", "src", ARG_ENDPOINT, NEEDED, NULL, "the client, ADDRESS:PORT"},
 	{"--dst", "dst", ARG_ENDPOINT, NEEDED, NULL, "the service, ADDRESS:PORT or [ADDRESS]:PORT"},
 	{"--interface", "interface", ARG_TEXT, 0, NULL, "on which it comes in"},
+	{"--trace", "_trace", ARG_FLAG, 0, NULL, "then show the flow's real packets as they come by"},
+	{"--count", "_count", ARG_INTEGER, 0, LIMIT, "with --trace: end after so many"},
+	{"--bpffs", "_bpffs", ARG_TEXT, 0, NULL, BPFFS_HELP},
 	{NULL},
 };
 
@@ -252,7 +255,7 @@ const struct command commands[] = {
 	{"shift", "set", "shift.set", "change a running shift", shift_set_args, shift_set_finish, NULL,
 	 print_shifts},
 	{"explain", NULL, "explain", "where a packet would go, by running the real program on it",
-	 explain_args, NULL, NULL, print_explain},
+	 explain_args, NULL, explain_command, print_explain},
 	{"explain", "backend", "explain.backend", "how a backend's weight came about", name_args, NULL, NULL,
 	 print_explain_backend},
 	{"whatif", NULL, "whatif", "where traffic would go if a region or backend failed", whatif_args, NULL,

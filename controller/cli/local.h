@@ -12,6 +12,7 @@ int local_detach(struct cli *cli, const struct command *command, json_t *params)
 
 int simulate_command(struct cli *cli, const struct command *command, json_t *params);
 int trace_command(struct cli *cli, const struct command *command, json_t *params);
+int explain_command(struct cli *cli, const struct command *command, json_t *params);
 
 int watch_monitor(struct cli *cli, const struct command *command, json_t *params);
 int watch_history(struct cli *cli, const struct command *command, json_t *params);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * trace: `ebb trace`, a sample of packets with their verdicts, as lines, documents or a pcap file. Reads the pins itself;
- * see local.h and controller/trace.h.
+ * trace: `ebb trace`, a sample of packets with their verdicts, as lines, documents or a pcap file; and `ebb explain --trace`,
+ * the packets of the flow that was asked about. Reads the pins itself; see local.h and controller/trace.h.
  */
 #include <errno.h>
 #include <net/if.h>
@@ -12,6 +12,8 @@
 
 #include "controller/address.h"
 #include "controller/cli/local.h"
+#include "controller/cli/print.h"
+#include "controller/explain.h"
 #include "controller/trace.h"
 #include "maps/verdict.h"
 
@@ -31,6 +33,7 @@ struct tracer {
 	struct cli *cli;
 	FILE *pcap;
 	const char *verdict; /* only these; NULL: all */
+	const struct explain_flow *flow; /* only its packets; NULL: all */
 	json_int_t left;     /* < 0: no end */
 	int64_t to_real_ns;  /* CLOCK_REALTIME less CLOCK_MONOTONIC */
 };
@@ -142,12 +145,26 @@ static void print_line_of(struct tracer *t, const struct trace_record *record, i
 	fputc('\n', t->cli->out);
 }
 
+/* By the innermost header that was captured; a later fragment has no ports, and is nobody's. */
+static bool is_of_flow(const struct explain_flow *flow, const struct trace_record *record)
+{
+	struct trace_layer layers[TRACE_LAYERS_MAX];
+	size_t count = trace_layers(record, layers);
+	const struct trace_layer *last = &layers[count ? count - 1 : 0];
+
+	return count && last->protocol == flow->protocol && last->source_port == flow->source_port &&
+	       last->destination_port == flow->destination_port &&
+	       !address_compare(&last->source, &flow->source) &&
+	       !address_compare(&last->destination, &flow->destination);
+}
+
 static int on_record(void *ctx, const struct trace_record *record)
 {
 	struct tracer *t = ctx;
 	int64_t real_ns = (int64_t)record->time_ns + t->to_real_ns;
 
-	if (t->verdict && strcmp(t->verdict, verdict_name(record)))
+	if ((t->verdict && strcmp(t->verdict, verdict_name(record))) ||
+	    (t->flow && !is_of_flow(t->flow, record)))
 		return 0;
 	if (t->pcap)
 		pcap_add(t->pcap, record, real_ns);
@@ -186,17 +203,24 @@ static int run(struct tracer *t, const char *bpffs_dir, uint32_t rate)
 	return t->left == 0 ? CLI_DONE : cli_fail(CLI_REFUSED, "cannot write");
 }
 
-int trace_command(struct cli *cli, const struct command *command, json_t *params)
+static struct tracer tracer_new(struct cli *cli, const json_t *params)
 {
-	const char *path = json_string_value(json_object_get(params, "_pcap"));
-	const char *bpffs = json_string_value(json_object_get(params, "_bpffs"));
-	const json_t *count = json_object_get(params, "_count"), *rate = json_object_get(params, "_rate");
-	struct tracer t = {
+	const json_t *count = json_object_get(params, "_count");
+
+	return (struct tracer){
 		.cli = cli,
 		.verdict = json_string_value(json_object_get(params, "_verdict")),
 		.left = count ? json_integer_value(count) : -1,
 		.to_real_ns = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC),
 	};
+}
+
+int trace_command(struct cli *cli, const struct command *command, json_t *params)
+{
+	const char *path = json_string_value(json_object_get(params, "_pcap"));
+	const char *bpffs = json_string_value(json_object_get(params, "_bpffs"));
+	const json_t *rate = json_object_get(params, "_rate");
+	struct tracer t = tracer_new(cli, params);
 	int rc = check_verdict(t.verdict);
 
 	if (rc)
@@ -211,4 +235,57 @@ int trace_command(struct cli *cli, const struct command *command, json_t *params
 	if (t.pcap && fclose(t.pcap) && !rc)
 		rc = cli_fail(CLI_REFUSED, "cannot write %s: %s", path, strerror(errno));
 	return rc;
+}
+
+/* --- of one flow */
+
+/* The daemon has judged the text already. */
+static int flow_of(const json_t *params, struct explain_flow *ret_flow)
+{
+	const char *proto = json_string_value(json_object_get(params, "proto"));
+	struct err err = {{0}};
+	int rc = explain_endpoint(json_string_value(json_object_get(params, "src")), &ret_flow->source,
+				  &ret_flow->source_port, &err);
+
+	if (!rc)
+		rc = explain_endpoint(json_string_value(json_object_get(params, "dst")),
+				      &ret_flow->destination, &ret_flow->destination_port, &err);
+	ret_flow->protocol = strcmp(proto, "tcp") ? IPPROTO_UDP : IPPROTO_TCP;
+	return rc ? cli_fail(CLI_USAGE, "%s", err.text) : CLI_DONE;
+}
+
+static int ask(struct cli *cli, const struct command *command, json_t *params, bool one_line)
+{
+	json_t *request = json_object(), *result = NULL, *value;
+	const char *key;
+	int rc;
+
+	json_object_foreach(params, key, value)
+		if (key[0] != '_')
+			json_object_set(request, key, value);
+	rc = cli_call(cli, command->method, request, &result);
+	json_decref(request);
+	if (rc == CLI_DONE && cli->json)
+		cli_print_json(cli, result, one_line);
+	else if (rc == CLI_DONE)
+		command->print(cli, result, params);
+	json_decref(result);
+	fflush(cli->out);
+	return rc;
+}
+
+int explain_command(struct cli *cli, const struct command *command, json_t *params)
+{
+	bool trace = json_is_true(json_object_get(params, "_trace"));
+	const char *bpffs = json_string_value(json_object_get(params, "_bpffs"));
+	struct tracer t = tracer_new(cli, params);
+	struct explain_flow flow;
+	int rc = ask(cli, command, params, trace);
+
+	if (rc == CLI_DONE && trace)
+		rc = flow_of(params, &flow);
+	if (rc != CLI_DONE || !trace)
+		return rc;
+	t.flow = &flow;
+	return run(&t, bpffs ? bpffs : cli->bpffs_dir, 1);
 }

@@ -3,7 +3,8 @@
 #
 # Sizes: ping of a VIP and of a sandbox up to 20,000 bytes, datagrams of 4,000 bytes, and 10 MB there and back over one
 # connection, in both families and both encapsulations, with real stacks; then the same 10 MB where a link on the client's
-# side is smaller (the router tells the backend, through the edge), and where the fabric is (the edge tells the client).
+# side is smaller (the router tells the backend, through the edge), and where the fabric is (the edge tells the client); and
+# with jumbo frames everywhere, which XDP sees in several buffers. And what a trace shows of it all.
 #
 #   client-1 ──(1: 1300)── router ──(2: 1500, no room for outer headers)── edge-1 ── router ── six backends
 . "$(dirname "$0")/lib.sh" pmtu
@@ -48,6 +49,40 @@ set_mtu() { # MTU of the edge's link, both ends
 	lab_ip edge-1 link set eth0 mtu "$1" && lab_ip router link set edge1 mtu "$1"
 }
 
+jumbo() { # 9,000 bytes from client to server, and room for outer headers
+	local name region n
+	lab_ip client-1 link set eth0 mtu 9000 && lab_ip router link set client-1 mtu 9000 && lab_ip router link set clients mtu 9000 &&
+		set_mtu 9100 || return
+	for name in $(lab_names backends); do
+		read -ra n <<<"$(lab_number "$name")"
+		lab_ip router link set "$name" mtu 9100 && lab_ip "$name" link set eth0 mtu 9100 &&
+			lab_ip "$name" route replace default via "10.${n[0]}.0.1" dev eth0 mtu 9000 &&
+			lab_ip "$name" route replace default via "fd00:${n[0]}::1" dev eth0 mtu 9000 || return
+	done
+	for region in fra dub ams; do lab_ip router link set $region mtu 9100 || return; done
+	for name in client-1 $(lab_names backends); do # what they have learnt of smaller paths
+		lab_ip "$name" route flush cache && lab_ip "$name" -6 route flush cache || return
+	done
+}
+
+mean_length() { # SERVICE BEFORE_PACKETS BEFORE_BYTES: of what the edge has sent to backends since
+	lab_ebb edge-1 --json service show "$1" | jq "(.bytes - $3) / (.packets - $2 | if . == 0 then 1 else . end) | floor"
+}
+
+request() { lab_run client-1 curl -s -o /dev/null --local-port 40001 --max-time 5 "http://$LAB_VIP4_GUE/"; }
+
+explains_and_shows() { # one flow, and three packets of it, all to the backend that was foretold
+	local to
+	lab_ebb edge-1 --json explain --proto tcp --src 198.51.100.11:40001 --dst "$LAB_VIP4_GUE:80" --trace --count 3 \
+		--bpffs "$LAB_BPFFS/$LAB-edge-1" >"$LAB_DIR/explain.json" &
+	sleep 0.5
+	lab_run client-1 curl -s -o /dev/null "http://$LAB_VIP4_GUE/" && request
+	wait $!
+	to=$(jq -r 'select(.backend).backend' "$LAB_DIR/explain.json")
+	equal "$(jq -r 'select(.layers) | [.verdict, .layers[0].destination, .layers[1].source_port] | join(" ")' "$LAB_DIR/explain.json" |
+		sort | uniq -c | sed 's/^ *//')" "3 forward_tx $(lab_address "$to" 4) 40001"
+}
+
 need "the lab comes up" lab_up
 need "the backends decapsulate" lab_node_attach
 lab_echo_start
@@ -86,5 +121,16 @@ check "the trace shows echoes that are answered" \
 	"5 answer_echo $LAB_VIP4_GUE 198.51.100.11"
 check "and writes them to a file" \
 	lab_ebb edge-1 trace --bpffs "$LAB_BPFFS/$LAB-edge-1" --verdict answer_echo --count 5 --pcap "$LAB_DIR/trace.pcap"
+check "that tcpdump reads" equal "$(tcpdump -nr "$LAB_DIR/trace.pcap" 2>/dev/null |
+	grep -c "$LAB_VIP4_GUE > 198.51.100.11: ICMP echo reply")" 5
 check "of a header and five packets" equal "$(stat -c %s "$LAB_DIR/trace.pcap")" $((24 + 5 * (16 + 98)))
+check "'ebb explain --trace' shows the flow's packets, and that they go where it says" explains_and_shows
+
+need "links take jumbo frames" jumbo
+sleep 1
+read -r packets bytes <<<"$(lab_ebb edge-1 --json service show gue4-talk | jq -r '"\(.packets) \(.bytes)"')"
+all_there_and_back "9000 everywhere"
+length=$(mean_length gue4-talk "$packets" "$bytes")
+check "what the edge sent on had $length bytes on average" test "$length" -gt 2000
+for vip in "${VIPS[@]}"; do check "ping of $vip with 8,900 bytes" pings "$vip" 8900; done
 finish
