@@ -257,6 +257,10 @@ static int status(void *ctx, const json_t *params, json_t **ret_result, struct e
 		(void)json_array_append_new(problems,
 					    json_sprintf("the configuration file was refused, the former one is in force: %s",
 							 d->reload_error));
+	if (d->state_error[0])
+		(void)json_array_append_new(problems,
+					    json_sprintf("what is set now is lost at a restart: %s",
+							 d->state_error));
 	return done(json_pack("{ss, ss, si, sf, sb, sb, ss, so, so, so, so, so, s{sI, sf, sf, sf}, s{sI, sI}, so}",
 			      "version", EBB_VERSION, "edge", d->config->edge.name, "pid",
 			      (int)getpid(), "uptime_s", mono_seconds_between(d->started, mono_now()),

@@ -148,7 +148,7 @@ static const char *read_complaint(int r)
 	case EISDIR:
 		return "is a directory; a file is needed";
 	case ENODEV:
-		return "is no regular file";
+		return "is no regular file; one is needed";
 	case EFBIG:
 		return "larger than 16 MiB, the most that is allowed";
 	default:

@@ -90,10 +90,10 @@ static void build_source(struct config_context *ctx, const struct raw_source *ra
 	config_enter(ctx, "source");
 	edge->has_source_ipv4 = config_take_address(ctx, "ipv4", raw->ipv4, &edge->source_ipv4);
 	if (edge->has_source_ipv4 && !address_is_ipv4(&edge->source_ipv4))
-		config_fail_key(ctx, "ipv4", "%s is an IPv6 address", config_quote(raw->ipv4));
+		config_fail_key(ctx, "ipv4", "%s is an IPv6 address; an IPv4 address is needed", config_quote(raw->ipv4));
 	edge->has_source_ipv6 = config_take_address(ctx, "ipv6", raw->ipv6, &edge->source_ipv6);
 	if (edge->has_source_ipv6 && address_is_ipv4(&edge->source_ipv6))
-		config_fail_key(ctx, "ipv6", "%s is an IPv4 address", config_quote(raw->ipv6));
+		config_fail_key(ctx, "ipv6", "%s is an IPv4 address; an IPv6 address is needed", config_quote(raw->ipv6));
 	config_leave(ctx);
 }
 

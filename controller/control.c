@@ -322,7 +322,7 @@ static void control_welcome(struct control *control, int fd)
 	struct ucred peer = {0};
 
 	if (!client) {
-		control_turn_away(fd, "too many connections");
+		control_turn_away(fd, "too many connections to ebbd; close some, or try again in half a minute");
 	} else if (!control_socket_allows(&control->socket, fd, &peer)) {
 		log_warn("control", "outcome=refused uid=%u pid=%d", peer.uid, peer.pid);
 		control_turn_away(fd, "only root, the daemon's user and the socket's group may ask");

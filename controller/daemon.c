@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "controller/dataplane_link.h"
 #include "controller/log.h"
 #include "controller/state.h"
 
@@ -152,17 +153,17 @@ static void tick_live(struct daemon *d, struct mono_ns now)
 	d->live_ticked = now;
 }
 
-/* What goes on by itself: open shifts, and what agents say. */
+/* What goes on by itself: open shifts, what agents say, and what could not be saved before. */
 static void save_running(struct daemon *d, struct mono_ns now)
 {
 	bool moving = shifts_open(&d->shifts) || !d->shifts_saved.v;
-	struct err err = {{0}};
+	bool owed = d->told || d->state_error[0];
 
-	if ((!moving && !d->told) || mono_seconds_between(d->shifts_saved, now) < SHIFT_SAVE_S)
+	if ((!moving && !owed) || mono_seconds_between(d->shifts_saved, now) < SHIFT_SAVE_S)
 		return;
 	d->shifts_saved = now;
-	if ((d->shifts.count || d->told) && daemon_save_state(d, &err))
-		log_error("state", "ok=false error=%s", log_quote(err.text));
+	if (d->shifts.count || owed)
+		(void)!daemon_save_state(d, NULL); /* said there, and owed from then on */
 	d->told = false;
 }
 
@@ -230,11 +231,30 @@ static int load_config(struct daemon *d, struct err *err)
 	return e;
 }
 
-static int make_dir(const char *dir, mode_t mode, struct err *err)
+/* What to do about a directory, by why it did not work. `option` says where another one is named. */
+static int dir_failed(const char *what, const char *path, const char *option, struct err *err)
 {
-	if (!mkdir(dir, mode) || errno == EEXIST)
-		return 0;
-	return err_set(err, errno, "cannot make directory %s: %s", dir, strerror(errno));
+	int e = errno;
+
+	if (e == EACCES || e == EPERM || e == EROFS)
+		return err_set(err, e, "cannot %s %s: %s; run as root, or name a directory of your own with %s",
+			       what, path, strerror(e), option);
+	if (e == ENOENT)
+		return err_set(err, e, "cannot %s %s: the directory above it is missing; make it (mkdir -p), or name another with %s",
+			       what, path, option);
+	return err_set(err, e, "cannot %s %s: %s; name a directory with %s", what, path, strerror(e), option);
+}
+
+static int make_dir(const char *dir, mode_t mode, const char *option, struct err *err)
+{
+	struct stat st;
+
+	if (mkdir(dir, mode) && errno != EEXIST)
+		return dir_failed("make directory", dir, option, err);
+	if (stat(dir, &st))
+		return dir_failed("use directory", dir, option, err);
+	errno = ENOTDIR;
+	return S_ISDIR(st.st_mode) ? 0 : dir_failed("use directory", dir, option, err);
 }
 
 /* Held as long as the process lives, so a killed daemon leaves no lock behind. */
@@ -246,7 +266,7 @@ static int take_lock(struct daemon *d, struct err *err)
 		return err_set(err, ENAMETOOLONG, "the run directory's name is too long");
 	d->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	if (d->lock_fd < 0)
-		return err_set(err, errno, "cannot open %s: %s", path, strerror(errno));
+		return dir_failed("open", path, "--run-dir", err);
 	if (flock(d->lock_fd, LOCK_EX | LOCK_NB)) {
 		if (read(d->lock_fd, pid, sizeof(pid) - 1) < 0)
 			pid[0] = 0;
@@ -262,7 +282,7 @@ static int take_lock(struct daemon *d, struct err *err)
 static int load_state(struct daemon *d, struct err *err)
 {
 	struct err why = {{0}};
-	int e = make_dir(d->options.state_dir, 0700, err);
+	int e = make_dir(d->options.state_dir, 0700, "--state-dir", err);
 
 	if (e)
 		return e;
@@ -490,8 +510,10 @@ static int prepare(struct daemon *d, struct err *err)
 
 	if (!e)
 		e = model_check(d->config, err);
+	for (uint32_t i = 0; !e && i < d->config->edge.interface_count; i++)
+		e = dataplane_link_check(d->config->edge.interfaces[i].name, err);
 	if (!e)
-		e = make_dir(d->options.run_dir, 0755, err);
+		e = make_dir(d->options.run_dir, 0755, "--run-dir", err);
 	if (!e)
 		e = take_lock(d, err);
 	if (!e)
@@ -551,7 +573,7 @@ void daemon_run(struct daemon *d)
 	ev_run(d->loop, 0);
 }
 
-int daemon_save_state(struct daemon *d, struct err *err)
+static int put_state(struct daemon *d, struct err *err)
 {
 	int e = state_put_model(d->state, d->model);
 
@@ -560,6 +582,23 @@ int daemon_save_state(struct daemon *d, struct err *err)
 	if (e)
 		return err_set(err, -e, "out of memory");
 	return state_save(d->options.state_dir, d->state, err);
+}
+
+/* Says it once when it fails and once when it works again: it is tried again every second. */
+int daemon_save_state(struct daemon *d, struct err *err)
+{
+	struct err why = {{0}};
+	int e = put_state(d, &why);
+
+	if (e && strcmp(why.text, d->state_error))
+		log_error("state", "ok=false error=%s effect=%s", log_quote(why.text),
+			  log_quote("what is set now is lost at a restart"));
+	if (!e && d->state_error[0])
+		log_info("state", "ok=true");
+	snprintf(d->state_error, sizeof(d->state_error), "%s", why.text);
+	if (e && err)
+		*err = why;
+	return e;
 }
 
 void daemon_stop(struct daemon *d)

@@ -75,6 +75,7 @@ struct daemon {
 	char loaded_at[32];	/* wall time of the configuration in force */
 	char reload_error[512]; /* of the last reload; empty: it went well */
 	struct attachment *attachments; /* one an interface of the configuration */
+	char state_error[512];	/* why the state could not be saved the last time; empty: it could */
 	struct daemon_ticks ticks;
 	struct mono_ns ticked;
 	ev_timer tick;

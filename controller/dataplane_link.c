@@ -76,6 +76,11 @@ static int no_such_interface(const char *ifname, struct err *err)
 	return err_set(err, ENODEV, "no interface \"%s\" here; there are: %s", ifname, list);
 }
 
+int dataplane_link_check(const char *ifname, struct err *err)
+{
+	return if_nametoindex(ifname) ? 0 : no_such_interface(ifname, err);
+}
+
 static int explain_attach(int code, const char *ifname, uint32_t ifindex, enum config_xdp_mode mode,
 			  struct err *err)
 {

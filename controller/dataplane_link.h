@@ -42,4 +42,7 @@ EBB_MUST_CHECK int dataplane_link_each(const char *dir,
 /* Removes the pins of links whose interface is gone. */
 void dataplane_link_clean(const char *dir);
 
+/* -ENODEV, saying which interfaces there are: before anything is made for one that is missing. */
+EBB_MUST_CHECK int dataplane_link_check(const char *ifname, struct err *err);
+
 #endif

@@ -2,7 +2,10 @@
 /*
  * socket_say: says what stands on its standard input to a Unix socket, and prints what comes back.
  *
- *   socket_say SOCKET SECONDS
+ *   socket_say [-d] [-i IDLE] SOCKET SECONDS
+ *
+ * -d: it is deaf, and never reads. -i: so many other connections stand all the while and say nothing; how many were taken
+ * is printed.
  *
  * Ends when the other side closes, or SECONDS after the last byte moved. Exit: 0 the other side
  * closed, 3 it is still open, 1 no connection. It never closes its own half first, so a half line
@@ -14,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -31,28 +35,57 @@ static int hear(int fd)
 	return 1;
 }
 
+static int dial(const struct sockaddr_un *to, int flags)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
+
+	if (fd >= 0 && connect(fd, (const void *)to, sizeof(*to))) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static void stand_idle(const struct sockaddr_un *to, int count)
+{
+	struct rlimit files = {(rlim_t)count + 64, (rlim_t)count + 64};
+	int taken = 0;
+
+	setrlimit(RLIMIT_NOFILE, &files);
+	for (int i = 0; i < count; i++)
+		taken += dial(to, SOCK_NONBLOCK) >= 0;
+	printf("%d\n", taken);
+}
+
 int main(int argc, char **argv)
 {
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
 	char bytes[65536];
 	ssize_t length = 0, sent = 0;
-	int more = 1, fd;
+	int more = 1, deaf = 0, idle = 0, option, fd;
 
-	if (argc != 3 || strlen(argv[1]) >= sizeof(to.sun_path)) {
-		fprintf(stderr, "usage: socket_say SOCKET SECONDS\n");
+	while ((option = getopt(argc, argv, "di:")) != -1) {
+		deaf |= option == 'd';
+		idle = option == 'i' ? atoi(optarg) : idle;
+	}
+	argv += optind;
+	if (argc - optind != 2 || strlen(argv[0]) >= sizeof(to.sun_path)) {
+		fprintf(stderr, "usage: socket_say [-d] [-i IDLE] SOCKET SECONDS\n");
 		return 2;
 	}
 	signal(SIGPIPE, SIG_IGN);
-	strcpy(to.sun_path, argv[1]);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (void *)&to, sizeof(to))) {
+	strcpy(to.sun_path, argv[0]);
+	fd = dial(&to, 0);
+	if (idle)
+		stand_idle(&to, idle);
+	if (fd < 0) {
 		perror("socket_say");
 		return 1;
 	}
 	for (;;) {
-		struct pollfd poll_fd = {fd, (short)(POLLIN | (more ? POLLOUT : 0)), 0};
+		struct pollfd poll_fd = {fd, (short)((deaf ? 0 : POLLIN) | (more ? POLLOUT : 0)), 0};
 
-		if (poll(&poll_fd, 1, atoi(argv[2]) * 1000) == 0)
+		if (poll(&poll_fd, 1, atoi(argv[1]) * 1000) == 0)
 			return 3;
 		if ((poll_fd.revents & POLLIN) && !hear(fd))
 			return 0;

@@ -38,16 +38,26 @@ bad_config() { # WHAT PLACE REASON; the file on standard input
 
 # A start that fails: exit 1 within seconds, one sentence that holds SENTENCE, nothing pinned.
 no_start() { # SENTENCE BPFFS COMMAND_PREFIX…
-	local sentence=$1 bpffs=$2 status
+	local sentence=$1 bpffs=$2 state=$LAB_DIR/other status
 	shift 2
 	mkdir -p "$LAB_DIR/other"
+	case ${1:-} in
+	--no-place) state=$LAB_DIR/no/such/place && shift ;;
+	--a-file) state=$LAB_DIR/bad.yaml && shift ;;
+	esac
 	timeout 20 nsenter --net="/run/netns/$LAB-edge-1" "$@" "$LAB_BUILD/ebbd" --config "$LAB_DIR/bad.yaml" --bpffs "$bpffs" \
-		--run-dir "$LAB_DIR/other" --state-dir "$LAB_DIR/other" >"$LAB_DIR/out" 2>&1
+		--run-dir "$LAB_DIR/other" --state-dir "$state" >"$LAB_DIR/out" 2>&1
 	status=$?
 	[ $status = 1 ] && grep -qE "$sentence" "$LAB_DIR/out" && [ ! -e "$bpffs/links" ] && return
 	say "exit $status, expected 1 and: $sentence"
 	head -c 800 "$LAB_DIR/out" | sed 's/^/     got: /'
 	return 1
+}
+
+second() { # SENTENCE RUN_DIR: beside the one that runs
+	timeout 20 nsenter --net="/run/netns/$LAB-edge-1" "$LAB_BUILD/ebbd" --config "$LAB_DIR/bad.yaml" --bpffs "$LAB_BPFFS/$LAB-edge-1" \
+		--run-dir "$2" --state-dir "$LAB_DIR/other" >"$LAB_DIR/out" 2>&1
+	[ $? = 1 ] && grep -qE "$1" "$LAB_DIR/out"
 }
 
 alive() { # the same process, it answers, the table is what it was, and traffic flows
@@ -56,7 +66,8 @@ alive() { # the same process, it answers, the table is what it was, and traffic 
 }
 
 says() { # WHAT EXPECTED_EXIT_PATTERN REPLY_PATTERN (empty: any, or none); bytes on standard input
-	"$LAB_TOOLS/socket_say" "$LAB_DIR/edge-1/run/ebbd.sock" 2 >"$LAB_DIR/out"
+	# shellcheck disable=SC2086
+	"$LAB_TOOLS/socket_say" ${how:-} "$LAB_DIR/edge-1/run/ebbd.sock" 2 >"$LAB_DIR/out"
 	[[ $? =~ $2 ]] && { [ -z "$3" ] || grep -qE "$3" "$LAB_DIR/out"; } || { say "reply: $(head -c 300 "$LAB_DIR/out")"; return 1; }
 }
 
@@ -88,20 +99,43 @@ bad_config "bytes that are no text" '?' '.' < <(head -c 4096 /dev/urandom)
 bad_config "a file of 100 MB" '' 'large|big|bytes|MiB|MB' < <(head -c 100000000 /dev/zero | tr '\0' '#')
 bad_config "aliases that multiply" '?' 'anchor|alias' < <(base; echo 'a: &a [x,x,x,x,x,x,x,x,x]'; for c in b c d e f g h i; do
 	p=$(tr b-i a-h <<<$c); echo "$c: &$c [*$p,*$p,*$p,*$p,*$p,*$p,*$p,*$p,*$p]"; done)
+bad_config "a NUL byte" '?' 'printable' < <(base | sed 's/name: edge-1/name: ed\x00ge/')
+bad_config "ten thousand brackets" '?' 'nested' < <(head -c 10000 /dev/zero | tr '\0' '[')
+bad_config "two thousand levels" '?' 'nested' < <(awk 'BEGIN { for (i = 0; i < 2000; i++) { printf "%*sa:\n", 2 * i, "" } }')
+bad_config "a number without end" '99999999999999999999' '4194304' < <(base | sed '0,/slots: 65536/s//slots: 99999999999999999999/')
+bad_config "a duration below zero" '-2s' 'duration' < <(base | sed 's/observe: 2s/observe: -2s/')
+bad_config "an IPv4 address where IPv6 belongs" '10.0.0.1' 'IPv6' < <(base | sed 's/^  name: edge-1/&\n  source: {ipv6: 10.0.0.1}/')
+bad_config "a backend that is a VIP" '"192.0.2.10"' 'loop' < <(base | sed 's/"10.1.0.11"/"192.0.2.10"/')
+base | sed 's/$/\r/' >"$LAB_DIR/bad.yaml"
+check "--check takes line ends of another system" daemon_check
+rm "$LAB_DIR/bad.yaml"
+mkdir "$LAB_DIR/bad.yaml"
+check "--check says that a directory is no file" refused '' 'directory' daemon_check
+rmdir "$LAB_DIR/bad.yaml"
+mkfifo "$LAB_DIR/bad.yaml"
+check "--check does not wait for a pipe" refused '' 'regular file' timeout 5 "$LAB_BUILD/ebbd" --config "$LAB_DIR/bad.yaml" --check
 rm "$LAB_DIR/bad.yaml"
 check "--check says that a file is missing" refused '' 'No such file|not found|missing' daemon_check
 
 # --- starts
 base | sed 's/name: eth0/name: nosuch0/' >"$LAB_DIR/bad.yaml"
 check "a missing interface is named" no_start 'nosuch0' "$LAB_BPFFS/$LAB-edge-2"
+check "and nothing was made for it" [ ! -e "$LAB_BPFFS/$LAB-edge-2" ]
 base >"$LAB_DIR/bad.yaml"
 check "without capabilities: what is missing is said" no_start 'CAP_BPF|root' "$LAB_BPFFS/$LAB-edge-2" \
 	setpriv --bounding-set -bpf,-sys_admin,-net_admin,-perfmon --inh-caps -bpf,-sys_admin,-net_admin,-perfmon
+check "as nobody: what to do is said" no_start 'run as root|--run-dir' "$LAB_BPFFS/$LAB-edge-2" setpriv --reuid 65534 --regid 65534 --clear-groups
 check "no BPF file system: what to do is said" no_start 'mount -t bpf' "$LAB_DIR/no-bpffs"
+check "no place for the state directory: what to do is said" no_start 'mkdir -p.*--state-dir' "$LAB_BPFFS/$LAB-edge-2" --no-place
+check "the state directory is a file: what to do is said" no_start 'directory.*--state-dir' "$LAB_BPFFS/$LAB-edge-2" --a-file
 
-# --- reload
 need "ebbd starts" lab_edge_start edge-1
 need "all backends become healthy" lab_wait_health edge-1
+base >"$LAB_DIR/bad.yaml"
+check "a second ebbd on the same BPF directory: the first is named" second 'another ebbd uses' "$LAB_DIR/other"
+check "a second ebbd on the same run directory: the first is named" second "process $(cat "$LAB_DIR/edge-1/ebbd.pid")" "$LAB_DIR/edge-1/run"
+
+# --- reload
 pid=$(cat "$LAB_DIR/edge-1/ebbd.pid")
 table=$(table_of edge-1)
 services=$(lab_ebb edge-1 --json service show | jq -c '[.[].name]')
@@ -133,6 +167,40 @@ on_socket "JSON that is no object" '^[03]$' '"ok": ?false' < <(echo '[1, 2, 3]')
 on_socket "a method that there is none of" '^[03]$' '"ok": ?false' < <(echo '{"id": 7, "method": "no.such"}')
 on_socket "brackets without end" '^[03]$' '"ok": ?false' < <(head -c 500000 /dev/zero | tr '\0' '['; echo)
 on_socket "a member twice" '^[03]$' '"ok": ?false' < <(echo '{"id": 7, "method": "status", "method": "status"}')
+
+how=-d on_socket "thousands of questions, and never an answer read" '^[03]$' '' < <(yes '{"id": 1, "method": "backend.show"}' | head -n 100000)
+how="-i 10000" on_socket "beside ten thousand idle connections" '^[03]$' '' < <(echo '{"id": 1, "method": "status"}')
+how=-d on_socket "a monitor that never reads" '^[03]$' '' < <(echo '{"id": 1, "method": "monitor"}')
+resident() { awk '/^VmRSS/ { print $2 }' "/proc/$pid/status"; }
+check "after all that: ebbd holds less than 100 MB" within "$(resident)" 1 100000
+
+# --- no room for the state
+mount -t tmpfs -o size=64k tmpfs "$LAB_DIR/edge-1/state"
+head -c 100000 /dev/zero >"$LAB_DIR/edge-1/state/full" 2>/dev/null
+check "a full disk: the wish is in force, and its loss is told" eval '! lab_ebb edge-1 backend set fra-1 weight 100% 2>"$LAB_DIR/out" && grep -q "lost at a restart.*No space" "$LAB_DIR/out"'
+check "a full disk: 'ebb status' says so" eval 'lab_ebb edge-1 status | grep -q "lost at a restart"'
+rm "$LAB_DIR/edge-1/state/full"
+sleep 1.5
+check "room again: it is saved, and 'ebb status' is content" eval '[ -s "$LAB_DIR/edge-1/state/state.json" ] && ! lab_ebb edge-1 status | grep -q "lost at a restart"'
+umount "$LAB_DIR/edge-1/state"
+
+# --- the port of metrics and status page
+{ base; echo 'http: {listen: "127.0.0.1:9619"}'; } >"$good"
+need "the port of metrics opens by a reload" reload >/dev/null
+well() { [ "$(lab_run edge-1 curl -s -m 1 http://127.0.0.1:9619/healthz)" = ok ]; }
+trickle() { # forty requests of a byte a second, while somebody asks as one should
+	lab_run edge-1 bash -c 'for i in {1..40}; do exec {fd}<>/dev/tcp/127.0.0.1/9619 && printf "GET / HT" >&$fd && fds+=($fd); done
+		for i in {1..8}; do for fd in "${fds[@]}"; do printf x >&$fd; done; sleep 1; done' >/dev/null 2>&1 &
+	local dribble=$! i
+	for i in {1..7}; do sleep 1; well && break; done
+	kill $dribble
+	wait $dribble
+	well
+} 2>/dev/null
+check "http: it answers" well
+check "http: what only reads may not write" equal "$(lab_run edge-1 curl -s -o /dev/null -w '%{http_code}' -X DELETE http://127.0.0.1:9619/)" 405
+check "http: a header of 100 kB is refused" equal "$(lab_run edge-1 curl -s -o /dev/null -w '%{http_code}' -H "X: $(head -c 100000 /dev/zero | tr '\0' x)" http://127.0.0.1:9619/)" 431
+check "http: who trickles in loses his place to others" trickle
 
 # --- the command line
 status_of() { lab_ebb edge-1 "$@" >/dev/null 2>&1; echo $?; }

@@ -487,8 +487,8 @@ static void test_unreadable_files(void **state)
 	assert_int_equal(ftruncate(fileno(big), 100 * 1024 * 1024), 0);
 	fclose(big);
 	assert_unreadable(dir, EISDIR, "is a directory; a file is needed");
-	assert_unreadable(pipe_path, ENODEV, "is no regular file");
-	assert_unreadable("/dev/zero", ENODEV, "is no regular file");
+	assert_unreadable(pipe_path, ENODEV, "is no regular file; one is needed");
+	assert_unreadable("/dev/zero", ENODEV, "is no regular file; one is needed");
 	assert_unreadable(big_path, EFBIG, "larger than 16 MiB, the most that is allowed");
 	unlink(pipe_path);
 	unlink(big_path);

@@ -140,8 +140,8 @@ static const struct {
 	 "t.yaml:1:65: edge.interfaces[0].mode: \"fast\" is not one of: auto, native, generic\n"},
 	{"source of the wrong family",
 	 "edge: {source: {ipv4: \"fd00::1\", ipv6: 10.0.0.1}, name: e, hash_seed: 0x1, interfaces: [{name: eth0}]}\n",
-	 "t.yaml:1:23: edge.source.ipv4: \"fd00::1\" is an IPv6 address\n"
-	 "t.yaml:1:40: edge.source.ipv6: \"10.0.0.1\" is an IPv4 address\n"},
+	 "t.yaml:1:23: edge.source.ipv4: \"fd00::1\" is an IPv6 address; an IPv4 address is needed\n"
+	 "t.yaml:1:40: edge.source.ipv6: \"10.0.0.1\" is an IPv4 address; an IPv6 address is needed\n"},
 	{"source multicast",
 	 "edge: {source: {ipv4: 224.0.0.1}, name: e, hash_seed: 0x1, interfaces: [{name: eth0}]}\n",
 	 "t.yaml:1:23: edge.source.ipv4: \"224.0.0.1\" is multicast, reserved or broadcast; a unicast address is needed\n"},
