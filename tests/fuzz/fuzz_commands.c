@@ -1,24 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * fuzz_commands: any lines on the control socket of a daemon with all of its methods, over the real program and maps (root),
- * attached to nothing. Each line gets one whole reply of the documented form; none is ebb's own fault; the model's
- * shares stay in bounds, and the next input finds the world as the one before did.
+ * fuzz_commands: any lines on the control socket of the whole daemon, over the real program and maps, in a network namespace of
+ * its own (root). Each line gets one whole reply of the documented form; none is ebb's own fault; the model's shares
+ * stay in bounds, and the next input finds the world as the one before did.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <math.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "controller/address.h"
 #include "controller/daemon.h"
 #include "controller/log.h"
 #include "tests/fuzz/fuzz.h"
 
 #define LINES_MAX   32
 #define REPLIES_MAX (8 * 1024 * 1024)
-#define BORN_MAX    65536 /* changes of an input */
+#define BORN_MAX    64 /* as many as lines could make, but for bulks */
 
 static struct daemon d;
 static char dir[] = "/dev/shm/ebb-fuzz-commands-XXXXXX", bpffs[64], path[64], socket_path[64];
@@ -39,125 +42,90 @@ static const char text[] =
 	"  - {name: s, prefix: \"2001:db8:5b::/64\", pool: us, affinity: sandbox, encap: gue}\n"
 	"  - {name: t, prefix: \"192.0.2.128/25\", pool: us, affinity: sandbox, sandbox_port: true, encap: gue}\n";
 
-static void on_shift(void *ctx, const struct shifts_entry *entry, const struct shift_record *record)
-{
-}
-
-static void on_sandbox(void *ctx, enum sandbox_change change, const struct sandboxes_entry *entry)
-{
-	if (change == SANDBOX_DELETED)
-		return;
-	must(born_count < BORN_MAX);
-	born[born_count++] = entry->key;
-}
-
-static void on_event(void *ctx, const struct model_event *event)
-{
-	char time[32];
-	json_t *json = show_event(event, daemon_time(time));
-
-	history_add(d.history, ev_time(), json);
-	json_decref(json);
-}
-
 static void clean(void)
 {
-	char state[80];
+	char command[128];
 
 	if (getpid() != atoi(strrchr(bpffs, '-') + 1))
 		return;
-	control_free(d.control);
-	dataplane_close(d.dataplane);
+	daemon_stop(&d);
 	if (dataplane_detach_all(bpffs, NULL))
 		fprintf(stderr, "%s is left behind\n", bpffs);
-	snprintf(state, sizeof(state), "%s/state.json", dir);
-	unlink(state);
-	unlink(path);
-	rmdir(dir);
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	must(system(command) == 0);
 }
 
-static void need(int e, const struct err *err)
+/* The daemon keeps what happened: a look for leaks after each input would see that, and take a tenth of a second. There is one
+ * at the end. */
+static void look_for_leaks_once(int *argc, char ***argv)
 {
-	if (!e)
-		return;
-	fprintf(stderr, "fuzz_commands: %s\n", err->text);
-	exit(1);
-}
+	static char *args[64];
 
-static void open_world(void)
-{
-	struct config_errors errors = {0};
-	struct dataplane_sizes sizes;
-	struct err err = {{0}};
-
-	if (config_load(path, &errors, &d.config))
-		config_errors_print(&errors, stderr);
-	must(d.config);
-	sizes = (struct dataplane_sizes){d.config->edge.slots, d.config->edge.backends,
-					  d.config->edge.flows, d.config->edge.sandboxes};
-	need(dataplane_open(bpffs, &sizes, &err, &d.dataplane), &err);
-	need(sandboxes_new(d.dataplane, on_sandbox, NULL, &err, &d.sandboxes), &err);
-	sandboxes_serve(d.sandboxes);
-	must(signals_new(dataplane_sizes(d.dataplane)->backends, &d.signals) == 0);
-	must(publish_new(dataplane_tables(d.dataplane), dataplane_sizes(d.dataplane), NULL, NULL,
-			 daemon_boot_ns(), &d.publish) == 0);
-	need(control_new(d.loop, socket_path, (gid_t)-1, NULL, &err, &d.control), &err);
-	must(commands_register(&d) == 0);
+	must(*argc < 62);
+	memcpy(args, *argv, (size_t)*argc * sizeof(*args));
+	args[(*argc)++] = "-detect_leaks=0";
+	*argv = args;
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
+	const struct daemon_options options = {path, bpffs, dir, dir};
+	struct err err = {{0}};
 	FILE *file;
 
+	look_for_leaks_once(argc, argv);
 	must(mkdtemp(dir));
 	snprintf(bpffs, sizeof(bpffs), "/sys/fs/bpf/ebb-fuzz-%d", getpid());
 	snprintf(path, sizeof(path), "%s/ebb.yaml", dir);
-	snprintf(socket_path, sizeof(socket_path), "%s/sock", dir);
+	snprintf(socket_path, sizeof(socket_path), "%s/ebbd.sock", dir);
 	file = fopen(path, "w");
 	must(file && fputs(text, file) >= 0 && fclose(file) == 0);
-	log_set_level(LOG_ERROR + 1);
-	d = (struct daemon){.options = {path, bpffs, dir, dir}, .lock_fd = -1, .started = mono_now()};
-	d.loop = ev_loop_new(EVFLAG_NOENV);
-	d.native = calloc(1, sizeof(*d.native));
-	must(d.loop && d.native);
-	open_world();
+	log_set_level(LOG_ERROR);
+	must(unshare(CLONE_NEWNET) == 0 && system("ip link set lo up") == 0);
+	if (daemon_start(&d, &options, &err)) {
+		fprintf(stderr, "fuzz_commands: %s\n", err.text);
+		exit(1);
+	}
 	atexit(clean);
 	return 0;
 }
 
 /* --- one input */
 
-static void begin(void)
+static void forget_sandboxes(void)
 {
-	struct mono_ns now = mono_now();
-	struct err err = {{0}};
+	static const struct sandboxes_filter any = {.service = SERVICES_MAX, .backend = BACKEND_NONE};
+	struct sandboxes_entry entries[BORN_MAX];
+	struct sandbox_key last;
+	struct sandbox value;
+	struct err err;
+	bool more;
+	int n;
 
-	must(history_new(&d.history) == 0);
-	d.state = json_object();
-	memset(&d.shifts, 0, sizeof(d.shifts));
-	d.shifts.on_record = on_shift;
-	d.shifts_ticked = d.shifts_saved = d.signals_read = (struct mono_ns){0};
-	need(model_build(d.config, dataplane_tables(d.dataplane), dataplane_sizes(d.dataplane), NULL, now,
-			 &err, &d.model), &err);
-	d.model->on_event = on_event;
-	for (uint32_t i = 0; i < d.model->backend_count; i++)
-		model_nexthop_result(d.model, i, true, now);
-	daemon_tick_now(&d);
-	need(publish_services(d.publish, d.model, daemon_boot_ns(), &err), &err);
+	for (uint32_t i = 0; i < born_count; i++)
+		(void)!sandboxes_del(d.sandboxes, &born[i], &err, &value);
+	born_count = 0;
+	while (sandboxes_count(d.sandboxes)) { /* a bulk's */
+		n = sandboxes_list(d.sandboxes, &any, NULL, BORN_MAX, entries, &more, &last);
+		must(n >= 0);
+		for (int i = 0; i < n; i++)
+			must(sandboxes_del(d.sandboxes, &entries[i].key, &err, &value) == 0);
+	}
 }
 
 static void end(void)
 {
-	struct sandbox value;
-	struct err err;
+	struct mono_ns now = mono_now();
 
-	for (uint32_t i = 0, n = born_count; i < n; i++)
-		(void)!sandboxes_del(d.sandboxes, &born[i], &err, &value);
-	must(sandboxes_count(d.sandboxes) == 0);
-	born_count = 0;
-	model_free(d.model);
-	json_decref(d.state);
-	history_free(d.history);
+	forget_sandboxes();
+	d.shifts.count = 0;
+	d.shifts.next = 0;
+	model_freeze(d.model, false, now);
+	for (uint32_t i = 0; i < d.model->backend_count; i++) {
+		model_backend_set_state(d.model, i, BACKEND_STATE_READY, now);
+		model_backend_set_health(d.model, i, MODEL_ADMIN_HEALTH_AUTO, now);
+		must(model_backend_set_weight(d.model, i, 1, now, NULL) == 0);
+	}
 	close(fd);
 	for (int i = 0; i < 3; i++) /* the other end is seen, closed and freed */
 		ev_run(d.loop, EVRUN_NOWAIT);
@@ -191,6 +159,20 @@ static bool left_out(const char *line, size_t length)
 	return out;
 }
 
+static void note_sandbox(const json_t *result)
+{
+	const char *service = json_string_value(json_object_get(result, "service"));
+	const char *address = json_string_value(json_object_get(result, "address"));
+	uint16_t port = (uint16_t)json_integer_value(json_object_get(result, "port"));
+	uint32_t at = service ? model_find_service(d.model, service) : UINT32_MAX;
+	struct address where;
+
+	if (at != UINT32_MAX && address && json_object_get(result, "born") && born_count < BORN_MAX &&
+	    !address_parse(address, &where) &&
+	    !sandboxes_key(d.model, at, &where, port, NULL, &born[born_count]))
+		born_count++;
+}
+
 static void check_reply(const char *reply, size_t length)
 {
 	json_t *json = json_loadb(reply, length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
@@ -200,6 +182,7 @@ static void check_reply(const char *reply, size_t length)
 	must(json_is_true(json_object_get(json, "ok")) ? json_object_get(json, "result") != NULL :
 							 code && json_string_length(json_object_get(json, "error")));
 	must(!code || strcmp(code, "internal"));
+	note_sandbox(json_object_get(json, "result"));
 	json_decref(json);
 }
 
@@ -240,7 +223,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
 	const char *line = (const char *)bytes, *past = line + length, *newline;
 
-	begin();
 	dial();
 	for (int i = 0; i < LINES_MAX && line < past; i++, line = newline + 1) {
 		newline = memchr(line, '\n', (size_t)(past - line)) ?: past;
