@@ -7,9 +7,14 @@
 #include "controller/namehash.h"
 #include "maps/hash.h"
 
-static bool names_any(const struct shifts_entry *e)
+/* Up to where it names: what it has moved, but nothing of what an older shift had and it does not want. */
+static double wanted_part(const struct shifts_entry *e)
 {
-	return e->live && e->shift.part > 0 && e->shift.phase != SHIFT_BACK && e->shift.phase != SHIFT_CLOSED;
+	const struct shift *x = &e->shift;
+
+	if (!e->live || x->phase == SHIFT_PENDING || x->phase == SHIFT_BACK || x->phase == SHIFT_CLOSED)
+		return 0;
+	return fmin(x->part, x->plan.steps[x->step].part);
 }
 
 bool shifts_live_due(struct shifts *s, double dt_s)
@@ -19,10 +24,10 @@ bool shifts_live_due(struct shifts *s, double dt_s)
 	for (uint32_t i = 0; i < s->count; i++) {
 		struct shifts_entry *e = &s->entries[i];
 
-		if (!names_any(e))
+		if (wanted_part(e) <= 0)
 			continue;
 		e->sandboxes.again_s -= dt_s;
-		due |= e->sandboxes.again_s <= 0 || e->shift.part > e->sandboxes.named;
+		due |= e->sandboxes.again_s <= 0 || wanted_part(e) > e->sandboxes.named;
 	}
 	return due;
 }
@@ -38,7 +43,7 @@ void shifts_live_begin(struct shifts *s)
 	for (uint32_t i = 0; i < s->count; i++) {
 		struct shifts_sandboxes *x = &s->entries[i].sandboxes;
 
-		x->sweep = names_any(&s->entries[i]) ? s->entries[i].shift.part : 0;
+		x->sweep = wanted_part(&s->entries[i]);
 		x->seen = 0;
 		if (x->sweep > 0 && x->again_s <= 0) {
 			x->named = 0;

@@ -234,6 +234,17 @@ static void on_the_way_back_nobody_is_named(void **state)
 	assert_int_equal(calls, 0);
 }
 
+static void what_an_older_shift_had_is_not_named(void **state)
+{
+	shift->shift.part = 0.9; /* taken over */
+	shift->shift.phase = SHIFT_PENDING;
+	assert_false(sweep(100));
+	shift->shift.phase = SHIFT_RAMP;
+	shift->shift.plan.steps[0].part = 0.3;
+	assert_true(sweep(0.1));
+	assert_true(fabs((double)calls / in_source() - 0.3) < 0.04);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -243,6 +254,7 @@ int main(void)
 		TEST(what_moved_is_counted_and_the_rest_named_again),
 		TEST(a_restart_names_them_again),
 		TEST(on_the_way_back_nobody_is_named),
+		TEST(what_an_older_shift_had_is_not_named),
 	};
 
 	return cmocka_run_group_tests_name("shifts_live", tests, NULL, NULL);
