@@ -264,7 +264,26 @@ static const char *const verdict_names[VERDICT__COUNT] = {
 #undef X
 };
 
-static uint32_t verdicts_seen[VERDICT__COUNT];
+/* By family, 4 and 6; what is neither counts for both. */
+static uint32_t verdicts_seen[2][VERDICT__COUNT];
+
+static inline void fixture_saw(const struct frame *in, enum verdict verdict)
+{
+	uint16_t type = in->bytes[in->l3 - 2] << 8 | in->bytes[in->l3 - 1];
+
+	verdicts_seen[0][verdict] += type != 0x86dd;
+	verdicts_seen[1][verdict] += type != 0x0800;
+}
+
+/* A verdict that there is no row for, in one of the families, is one that nobody has looked at. */
+static inline void assert_rows_in_both_families(const enum verdict *verdicts, int count)
+{
+	for (int i = 0; i < count; i++)
+		for (int family = 0; family < 2; family++)
+			if (!verdicts_seen[family][verdicts[i]])
+				fail_msg("no row for %s over IPv%d", verdict_names[verdicts[i]],
+					 family ? 6 : 4);
+}
 
 /* Runs `in`; `want` NULL: as it came. Checks action, that just this verdict was counted, and all
  * bytes. */
@@ -286,7 +305,7 @@ static inline void fixture_run(const char *name, const struct frame *in, enum ve
 	if (action != verdict_actions[verdict])
 		fail_msg("%s: action %d, want %d", name, action, verdict_actions[verdict]);
 	assert_frame(name, &out, want ? want : in);
-	verdicts_seen[verdict]++;
+	fixture_saw(in, verdict);
 }
 
 /* What should leave: the inner packet of `in` under the outer headers of these. */

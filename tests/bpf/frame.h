@@ -183,7 +183,7 @@ static inline void frame_l4(struct frame *frame, const struct spec *spec)
 static inline void frame_build(struct frame *frame, const struct spec *spec)
 {
 	static const uint8_t macs[12] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2};
-	static const uint16_t vlans[3] = {100, 200, 300};
+	static const uint16_t vlans[6] = {100, 200, 300, 400, 500, 600};
 	struct address source = address_of(spec->source),
 		       destination = address_of(spec->destination);
 	bool ipv4 = !strchr(spec->source, ':');

@@ -168,6 +168,9 @@ static void track_never(void **state)
 	send_to("any datagram", flow4(UDP), 0, ENCAP_GUE, 1, 2, 3);
 	serve(ENCAP_GUE, TRACK_MOVED, AFFINITY_NONE);
 	send_to("no affinity", flow4(TCP), ACK, ENCAP_GUE, 1, 0, 0);
+	send_to("no affinity, a SYN", flow6(TCP), SYN, ENCAP_GUE, 1, 0, 0);
+	serve(ENCAP_GUE, TRACK_ALWAYS, AFFINITY_NONE);
+	send_to("no affinity, whatever is tracked", flow4(UDP), 0, ENCAP_GUE, 1, 0, 0);
 	assert_int_equal(flows_in_table() + flows_in_nursery(), 0);
 }
 

@@ -340,6 +340,13 @@ static void sandboxes_need_no_ports(void **state)
 	}
 }
 
+static void in_both_families(void **state)
+{
+	static const enum verdict verdicts[] = {VERDICT_DROP_FRAGMENT, VERDICT_DROP_FRAGMENT_OVERLAP, VERDICT_ANSWER_ECHO};
+
+	assert_rows_in_both_families(verdicts, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -351,6 +358,7 @@ int main(void)
 		cmocka_unit_test(a_note_does_not_live_long),
 		cmocka_unit_test(echo_in_fragments),
 		cmocka_unit_test(sandboxes_need_no_ports),
+		cmocka_unit_test(in_both_families),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);

@@ -384,6 +384,49 @@ static void hop_lists_by_hand_over_ipv6(void **state)
 	by_hand_over(true);
 }
 
+/* What one byte of GUE's header or of the list's head means to node, if all others are right: one hop, not used. */
+static enum node_verdict meaning(int at, int value, int words)
+{
+	switch (at) {
+	case 0: /* version, control, words */
+		if ((value & 0x1f) > words && 12 + 4 * (value & 0x1f) > 12 + 4 * words + 49)
+			return NODE_DROP_MALFORMED;
+		if (value >> 5)
+			return NODE_DROP_GUE;
+		if (!(value & 0x1f))
+			return NODE_DROP_MALFORMED; /* the list would be the inner packet */
+		return (value & 0x1f) == words ? NODE_ON_TX : NODE_DROP_HOPS;
+	case 1: /* protocol */
+		return value == 4 ? NODE_ON_TX : value == 41 ? NODE_DROP_MALFORMED : NODE_DROP_GUE;
+	case 2:
+	case 3: /* flags */
+		return value ? NODE_DROP_GUE : NODE_ON_TX;
+	case 4: /* version of the list, and its flags */
+		return value & ~0x08 ? NODE_DROP_GUE : NODE_ON_TX;
+	case 5: /* type */
+		return value > 1 ? NODE_DROP_GUE : value == (words > 2) ? NODE_ON_TX : NODE_DROP_HOPS;
+	case 6: /* index */
+		return value == 0 ? NODE_ON_TX : value == 1 ? NODE_ACCEPT_GUE : NODE_DROP_HOPS;
+	}
+	return value == 1 ? NODE_ON_TX : NODE_DROP_HOPS; /* count */
+}
+
+static void every_value_of_every_byte(void **state)
+{
+	for (int ipv6 = 0; ipv6 < 2; ipv6++)
+		for (int at = 0; at < 8; at++)
+			for (int value = 0; value < 256; value++) {
+				int words = ipv6 ? 5 : 2;
+				struct row row = {"", {(uint8_t)words, 4, 0, 0, 0, (uint8_t)ipv6, 0, 1}, 1, ACK};
+				struct frame in = by_hand(&row, ipv6);
+				char name[64];
+
+				in.bytes[14 + (ipv6 ? 40 : 20) + 8 + at] = (uint8_t)value;
+				snprintf(name, sizeof(name), "IPv%d, byte %d, value %d", ipv6 ? 6 : 4, at, value);
+				at_node(name, &in, meaning(at, value, words));
+			}
+}
+
 /* The receiver is no judge if it accepts everything. */
 static void the_receiver_can_refuse(void **state)
 {
@@ -423,6 +466,7 @@ int main(void)
 		cmocka_unit_test(a_socket_holds_it),
 		cmocka_unit_test(hop_lists_by_hand),
 		cmocka_unit_test(hop_lists_by_hand_over_ipv6),
+		cmocka_unit_test(every_value_of_every_byte),
 		cmocka_unit_test(the_receiver_can_refuse),
 	};
 

@@ -255,6 +255,41 @@ static void errors_of_others_pass(void **state)
 	build_error(&in, &flow, R4, 3, 4, 8);
 	in.bytes[in.l3 + 28 + 9] = IPPROTO_ICMP;
 	fixture_run("ICMP quoting ICMP", &in, VERDICT_PASS_NOT_OURS, NULL);
+	build_error(&in, &flow6, R6, 2, 0, 8);
+	in.bytes[in.l3 + 48 + 6] = IPPROTO_ICMPV6;
+	fixture_run("ICMP quoting ICMP, 6", &in, VERDICT_PASS_NOT_OURS, NULL);
+	build_error(&in, &flow6, R6, 2, 0, 8);
+	in.bytes[in.l3 + 48 + 23] ^= 1;
+	fixture_run("of another sender, 6", &in, VERDICT_PASS_NOT_OURS, NULL);
+	build_error(&in, &flow6, R6, 2, 0, 8);
+	in.bytes[in.l3 + 48 + 6] = 44;
+	fixture_run("of a fragment, 6", &in, VERDICT_PASS_NOT_OURS, NULL);
+	build_error(&in, &flow, R4, 3, 4, 8);
+	in.bytes[in.l3 + 28] = 0x4f;
+	fixture_run("options behind the end", &in, VERDICT_PASS_NOT_OURS, NULL);
+	build_error(&in, &flow, R4, 3, 4, 8);
+	in.bytes[in.l3 + 28] = 0x65;
+	fixture_run("of another version", &in, VERDICT_PASS_NOT_OURS, NULL);
+}
+
+/* An error about an error about a packet of ours, and so on: the outermost quote alone is read. */
+static void errors_in_errors(void **state)
+{
+	const struct spec flow = {C4, VIP4, TCP, 4000, 443};
+	struct frame inner, in;
+	uint8_t body[256] = {3, 1};
+	struct spec error = {R4, VIP4, IPPROTO_ICMP, .body = body};
+
+	serve(ENCAP_GUE, TRACK_MOVED);
+	build_error(&inner, &flow, R4, 3, 4, 8);
+	for (int depth = 0; depth < 3; depth++) {
+		error.payload = 8 + inner.length - inner.l3;
+		memcpy(body + 8, inner.bytes + inner.l3, inner.length - inner.l3);
+		memcpy(body + 8 + 12, body + 8 + 16, 4); /* as if the VIP had sent it */
+		frame_build(&in, &error);
+		fixture_run("an error in an error", &in, VERDICT_PASS_NOT_OURS, NULL);
+		inner = in;
+	}
 }
 
 /* The answer to `in`, from the VIP. */
@@ -336,6 +371,13 @@ static void too_big_is_not_told(void **state)
 	assert_in_range(told, 1, 4);
 }
 
+static void in_both_families(void **state)
+{
+	static const enum verdict verdicts[] = {VERDICT_ANSWER_ECHO, VERDICT_ANSWER_TOO_BIG};
+
+	assert_rows_in_both_families(verdicts, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -344,8 +386,10 @@ int main(void)
 		cmocka_unit_test(errors_reach_the_backend),
 		cmocka_unit_test(errors_follow_the_flow),
 		cmocka_unit_test(errors_of_others_pass),
+		cmocka_unit_test(errors_in_errors),
 		cmocka_unit_test(too_big_is_told),
 		cmocka_unit_test(too_big_is_not_told),
+		cmocka_unit_test(in_both_families),
 	};
 
 	return cmocka_run_group_tests_name("icmp", tests, fixture_setup, fixture_teardown);

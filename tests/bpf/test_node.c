@@ -40,7 +40,7 @@ static const char *const names[NODE__COUNT] = {
 #undef X
 };
 
-static uint32_t seen[NODE__COUNT];
+static uint32_t seen[2][NODE__COUNT]; /* by the outer header's family */
 
 static uint64_t count(uint32_t verdict)
 {
@@ -64,7 +64,7 @@ static void run(const char *name, const struct frame *in, enum node_verdict verd
 	if (action != actions[verdict])
 		fail_msg("%s: action %d, want %d", name, action, actions[verdict]);
 	assert_frame(name, &out, want ? want : in);
-	seen[verdict]++;
+	seen[in->bytes[in->l3 - 2] == 0x86][verdict]++;
 }
 
 static void add_tag(struct frame *frame)
@@ -224,6 +224,21 @@ struct lie {
 	enum node_verdict verdict;
 };
 
+static void run_lies(const struct lie *lies, size_t count, uint16_t backend)
+{
+	const struct wrap wrap = {backend, 1, ENCAP_GUE, {backend + 1, backend + 2}};
+
+	for (size_t i = 0; i < count; i++) {
+		struct frame in, inner;
+
+		build(&inner4, wrap, 0, &in, &inner);
+		(lies[i].gue ? gue_of(&in) : in.bytes + in.l3)[lies[i].at] = lies[i].value;
+		if (lies[i].resum)
+			resum(&in);
+		run(lies[i].name, &in, lies[i].verdict, NULL);
+	}
+}
+
 static void malformed(void **state)
 {
 	const struct lie lies[] = {
@@ -246,15 +261,32 @@ static void malformed(void **state)
 		{"fewer hops than words", 7, true, 1, false, NODE_DROP_HOPS},
 	};
 
-	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
-		struct frame in, inner;
+	run_lies(lies, sizeof(lies) / sizeof(lies[0]), 1);
+}
 
-		build(&inner4, (struct wrap){1, 1, ENCAP_GUE, {2, 3}}, 0, &in, &inner);
-		(lies[i].gue ? gue_of(&in) : in.bytes + in.l3)[lies[i].at] = lies[i].value;
-		if (lies[i].resum)
-			resum(&in);
-		run(lies[i].name, &in, lies[i].verdict, NULL);
-	}
+/* Two hops of 16 bytes: nine words. */
+static void malformed_over_ipv6(void **state)
+{
+	const struct lie lies[] = {
+		{"outer longer than the frame", 4, false, 0x10, false, NODE_DROP_MALFORMED},
+		{"outer shorter than GUE", 5, false, 11, false, NODE_DROP_MALFORMED},
+		{"UDP longer than the packet", -4, true, 1, false, NODE_DROP_MALFORMED},
+		{"UDP shorter than GUE", -3, true, 11, false, NODE_DROP_MALFORMED},
+		{"UDP shorter than the inner packet", -3, true, 60, false, NODE_DROP_MALFORMED},
+		{"inner version", 40, true, 0x65, false, NODE_DROP_MALFORMED},
+		{"inner longer", 43, true, 74, false, NODE_DROP_MALFORMED},
+		{"control message", 0, true, 0x29, false, NODE_DROP_GUE},
+		{"version 1", 0, true, 0x49, false, NODE_DROP_GUE},
+		{"protocol", 1, true, 6, false, NODE_DROP_GUE},
+		{"flags", 2, true, 1, false, NODE_DROP_GUE},
+		{"private data of another kind", 5, true, 2, false, NODE_DROP_GUE},
+		{"IPv4 hops under IPv6", 5, true, 0, false, NODE_DROP_HOPS},
+		{"index behind the end", 6, true, 3, false, NODE_DROP_HOPS},
+		{"more hops than words", 7, true, 3, false, NODE_DROP_HOPS},
+		{"fewer hops than words", 7, true, 1, false, NODE_DROP_HOPS},
+	};
+
+	run_lies(lies, sizeof(lies) / sizeof(lies[0]), 11);
 }
 
 /* What leaves a node that does not know the flow. */
@@ -342,16 +374,20 @@ static void passes_on_by_route(void **state)
 	static const uint8_t macs[12] = {2, 9, 9, 9, 9, 9, 2, 8, 8, 8, 8, 8};
 	struct frame in, inner, want;
 
-	shell("echo 1 > /proc/sys/net/ipv4/conf/lo/forwarding");
+	shell("echo 1 > /proc/sys/net/ipv4/conf/lo/forwarding && echo 1 > /proc/sys/net/ipv6/conf/all/forwarding");
 	shell("ip link add t0 address 02:08:08:08:08:08 type veth peer name t1 && "
 	      "ip addr add 10.1.0.1/24 dev t0 && ip addr add fd00:1::1/64 dev t0 nodad && "
 	      "ip link set t0 up && ip link set t1 up && "
 	      "ip neigh add 10.1.0.2 lladdr 02:09:09:09:09:09 dev t0 && "
-	      "ip neigh add fd00:1::c lladdr 02:09:09:09:09:09 dev t0");
+	      "ip neigh add fd00:1::12 lladdr 02:09:09:09:09:09 dev t0");
 	build(&inner4, (struct wrap){1, 1, ENCAP_GUE, {2}}, 0, &in, &inner);
 	want = in;
 	expect_on(&want, macs);
 	run("by the kernel's route", &in, NODE_ON_REDIRECT, &want);
+	build(&inner6, (struct wrap){11, 1, ENCAP_GUE, {12}}, 0, &in, &inner);
+	want = in;
+	expect_on(&want, macs);
+	run("by the kernel's route, 6", &in, NODE_ON_REDIRECT, &want);
 	shell("ip link del t0");
 }
 
@@ -581,8 +617,9 @@ static void claimed_by_cookie(void **state)
 static void every_verdict_was_seen(void **state)
 {
 	for (int v = 1; v < NODE__COUNT; v++)
-		if (!seen[v] && v != NODE_DROP_NO_ROOM)
-			fail_msg("no row for %s", names[v]);
+		for (int family = 0; family < 2; family++)
+			if (!seen[family][v] && v != NODE_DROP_NO_ROOM)
+				fail_msg("no row for %s over IPv%d", names[v], family ? 6 : 4);
 }
 
 static int setup(void **state)
@@ -609,6 +646,7 @@ int main(void)
 		cmocka_unit_test(not_encapsulated),
 		cmocka_unit_test(congestion),
 		cmocka_unit_test(malformed),
+		cmocka_unit_test(malformed_over_ipv6),
 		cmocka_unit_test(passes_on),
 		cmocka_unit_test(passes_on_by_route),
 		cmocka_unit_test(edges),

@@ -311,6 +311,9 @@ static void not_ours(void **state)
 		 {C6, VIP6, 59, .body = echo, .payload = 16},
 		 VERDICT_PASS_NOT_OURS},
 		{"three tags", {C4, VIP4, TCP, 4000, 1000, SYN, .tags = 3}, VERDICT_PASS_NOT_IP},
+		{"three tags, 6", {C6, VIP6, TCP, 4000, 1000, SYN, .tags = 3}, VERDICT_PASS_NOT_IP},
+		{"six tags", {C4, VIP4, TCP, 4000, 1000, SYN, .tags = 6}, VERDICT_PASS_NOT_IP},
+		{"six tags, 6", {C6, VIP6, UDP, 4000, 1000, .tags = 6}, VERDICT_PASS_NOT_IP},
 	};
 	struct frame arp;
 
@@ -367,6 +370,18 @@ static void malformed(void **state)
 			in.length = in.l3 + lies[i].cut;
 		fixture_run(lies[i].name, &in, lies[i].verdict, NULL);
 	}
+}
+
+/* A frame that ends within its tags, or right behind them. */
+static void cut_in_the_tags(void **state)
+{
+	const struct spec spec = {C4, VIP4, TCP, 4000, 1000, SYN, .tags = 2};
+	struct frame in;
+
+	frame_build(&in, &spec);
+	for (in.length = 14; in.length < 22; in.length++)
+		fixture_run("cut in the tags", &in, VERDICT_PASS_NOT_IP, NULL);
+	fixture_run("cut behind the tags", &in, VERDICT_PASS_MALFORMED, NULL);
 }
 
 static void routing_header(void **state)
@@ -438,12 +453,14 @@ static void refusals(void **state)
 
 static void unconfigured(void **state)
 {
-	const struct row row = {
-		"no settings", {C4, VIP4, TCP, 4000, 1000, SYN}, VERDICT_PASS_UNCONFIGURED};
+	const struct row rows[] = {
+		{"no settings", {C4, VIP4, TCP, 4000, 1000, SYN}, VERDICT_PASS_UNCONFIGURED},
+		{"no settings, 6", {C6, VIP6, TCP, 4000, 1000, SYN}, VERDICT_PASS_UNCONFIGURED},
+	};
 
 	fx.settings.layout = 0;
 	fixture_settings();
-	run_row(&row);
+	RUN_ROWS(rows);
 	fx.settings.layout = MAPS_LAYOUT;
 	fixture_settings();
 }
@@ -558,14 +575,29 @@ static void next_gets_what_passes(void **state)
 	close(program);
 }
 
-static void every_verdict_was_seen(void **state)
+/* All but those that have their rows elsewhere, and what cannot be brought about here. */
+static void every_verdict_has_rows_in_both_families(void **state)
 {
-	for (int v = 1; v < VERDICT__COUNT; v++)
-		if (!verdicts_seen[v] &&
-		    v != VERDICT_DROP_NO_ROOM && /* a driver without headroom */
-		    v != VERDICT_ANSWER_ECHO && v != VERDICT_ANSWER_TOO_BIG && /* test_icmp.c */
-		    v != VERDICT_DROP_FRAGMENT && v != VERDICT_DROP_FRAGMENT_OVERLAP)
-			fail_msg("no row for %s", verdict_names[v]);
+	static const enum verdict not_here[] = {
+		VERDICT_ANSWER_ECHO, VERDICT_ANSWER_TOO_BIG,	       /* test_icmp.c */
+		VERDICT_DROP_FRAGMENT, VERDICT_DROP_FRAGMENT_OVERLAP, /* test_fragments.c */
+		VERDICT_PASS_HEADER_CHAIN,			       /* IPv6 has it alone */
+		VERDICT_DROP_NO_ROOM,				       /* a driver without headroom */
+	};
+	const enum verdict chain = VERDICT_PASS_HEADER_CHAIN;
+	enum verdict wanted[VERDICT__COUNT];
+	int count = 0;
+
+	for (int v = 1; v < VERDICT__COUNT; v++) {
+		bool here = true;
+
+		for (size_t i = 0; i < sizeof(not_here) / sizeof(not_here[0]); i++)
+			here &= (int)not_here[i] != v;
+		if (here)
+			wanted[count++] = v;
+	}
+	assert_rows_in_both_families(wanted, count);
+	assert_true(verdicts_seen[1][chain]);
 }
 
 int main(void)
@@ -577,13 +609,14 @@ int main(void)
 		cmocka_unit_test(service_lookup),
 		cmocka_unit_test(not_ours),
 		cmocka_unit_test(malformed),
+		cmocka_unit_test(cut_in_the_tags),
 		cmocka_unit_test(routing_header),
 		cmocka_unit_test(refusals),
 		cmocka_unit_test(unconfigured),
 		cmocka_unit_test(too_big),
 		cmocka_unit_test(slots_and_counters),
 		cmocka_unit_test(next_gets_what_passes),
-		cmocka_unit_test(every_verdict_was_seen),
+		cmocka_unit_test(every_verdict_has_rows_in_both_families),
 	};
 
 	return cmocka_run_group_tests_name("xdp_lb", tests, setup, fixture_teardown);
