@@ -408,13 +408,24 @@ int dataplane_clear_backend_stats(struct dataplane *dp, uint16_t id)
 		       : 0;
 }
 
+static int sandbox_update(struct dataplane *dp, const struct sandbox_key *key,
+			  const struct sandbox *value, uint64_t flags)
+{
+	return bpf_map_update_elem(bpf_map__fd(dp->skeleton->maps.sandboxes), key, value, flags) < 0
+		       ? -errno
+		       : 0;
+}
+
+int dataplane_sandbox_add(struct dataplane *dp, const struct sandbox_key *key,
+			  const struct sandbox *value)
+{
+	return sandbox_update(dp, key, value, BPF_NOEXIST);
+}
+
 int dataplane_sandbox_set(struct dataplane *dp, const struct sandbox_key *key,
 			  const struct sandbox *value)
 {
-	return bpf_map_update_elem(bpf_map__fd(dp->skeleton->maps.sandboxes), key, value, BPF_ANY) <
-			       0
-		       ? -errno
-		       : 0;
+	return sandbox_update(dp, key, value, BPF_EXIST);
 }
 
 int dataplane_sandbox_del(struct dataplane *dp, const struct sandbox_key *key)

@@ -88,6 +88,9 @@ EBB_MUST_CHECK int dataplane_service_stats(struct dataplane *dp, uint16_t id,
 /* Of a freed backend: its counters and its signals. */
 EBB_MUST_CHECK int dataplane_clear_backend_stats(struct dataplane *dp, uint16_t id);
 
+/* -EEXIST: there is one of this key; -E2BIG: the map is full. */
+EBB_MUST_CHECK int dataplane_sandbox_add(struct dataplane *dp, const struct sandbox_key *key,
+					 const struct sandbox *value);
 EBB_MUST_CHECK int dataplane_sandbox_set(struct dataplane *dp, const struct sandbox_key *key,
 					 const struct sandbox *value);
 EBB_MUST_CHECK int dataplane_sandbox_del(struct dataplane *dp, const struct sandbox_key *key);

@@ -10,7 +10,7 @@
 /* Up to 6.8 of 8 ways on average: there room is always found (tests/unit/test_sandbox_index.c), and the table is as small as
  * can be, so that it stays in a near cache. */
 #define LOAD_PERCENT 85
-#define GROW_BY	     4 /* by a quarter: a larger step would leave more of it empty, a smaller one make it anew more often */
+#define STEP	     4 /* sizes are a quarter apart */
 #define MOVES_MAX    2 /* for one that is added */
 
 struct place { /* where a key may be */
@@ -96,7 +96,7 @@ uint32_t sandbox_index_sets_for(uint64_t count)
 	uint32_t sets = SETS_MIN;
 
 	while ((uint64_t)sets * SANDBOX_WAYS * LOAD_PERCENT < count * 100)
-		sets += sets / GROW_BY;
+		sets += sets / STEP;
 	return sets;
 }
 

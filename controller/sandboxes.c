@@ -141,8 +141,8 @@ static void index_add(struct sandboxes *s, const struct sandbox_key *key, const 
 
 	if (!index->set_count)
 		return;
-	if (sets > index->set_count && index->set_count < index->sets_max)
-		index_make(s, sets);
+	if (sets > index->set_count && index->set_count < index->sets_max) /* by half, and so not often */
+		index_make(s, sandbox_index_sets_for(index->used + index->used / 2));
 	else if (sandbox_index_add(index, key, value))
 		index_make(s, 2 * index->set_count);
 }
@@ -280,37 +280,40 @@ static void tell(struct sandboxes *s, enum sandbox_change change, const struct s
 		s->on_change(s->ctx, change, &entry);
 }
 
-static int set(struct sandboxes *s, const struct sandbox_key *key, const struct sandbox *value,
-	       struct err *err)
+static int written(const struct sandboxes *s, int e, struct err *err)
 {
-	int e = dataplane_sandbox_set(s->dataplane, key, value);
-
 	if (e == -E2BIG)
 		return err_set(err, E2BIG, "there is room for %u sandboxes (edge.sandboxes), and all of it is taken",
 			       dataplane_sizes(s->dataplane)->sandboxes);
 	return e ? err_set(err, -e, "cannot write the sandboxes map: %s", strerror(-e)) : 0;
 }
 
-static int enter(struct sandboxes *s, const struct model *m, const struct sandbox_key *key,
-		 uint32_t backend, enum sandbox_change change, struct err *err,
-		 struct sandbox *ret_value)
+/* It is there already: success if it lives where it should. */
+static int entered(struct sandboxes *s, const struct sandbox_key *key, uint16_t id, struct err *err,
+		   struct sandbox *ret_value)
 {
 	struct sandbox value;
 	int e = dataplane_sandbox_get(s->dataplane, key, &value);
 
-	if (!e && value.backend == m->backends[backend].id) {
-		*ret_value = value;
-		return 0;
-	}
-	if (!e)
-		return err_set(err, EEXIST, "this sandbox lives elsewhere already; move it, or delete it first");
-	if (e != -ENOENT)
-		return err_set(err, -e, "cannot read the sandboxes map: %s", strerror(-e));
-	value = (struct sandbox){.backend = m->backends[backend].id,
-				 .born_ns = clock_ns(CLOCK_REALTIME)};
-	e = set(s, key, &value, err);
 	if (e)
-		return e;
+		return err_set(err, -e, "cannot read the sandboxes map: %s", strerror(-e));
+	if (value.backend != id)
+		return err_set(err, EEXIST, "this sandbox lives elsewhere already; move it, or delete it first");
+	*ret_value = value;
+	return 0;
+}
+
+static int enter(struct sandboxes *s, const struct model *m, const struct sandbox_key *key,
+		 uint32_t backend, enum sandbox_change change, struct err *err,
+		 struct sandbox *ret_value)
+{
+	struct sandbox value = {.backend = m->backends[backend].id, .born_ns = clock_ns(CLOCK_REALTIME)};
+	int e = dataplane_sandbox_add(s->dataplane, key, &value);
+
+	if (e == -EEXIST)
+		return entered(s, key, value.backend, err, ret_value);
+	if (e)
+		return written(s, e, err);
 	index_add(s, key, &value);
 	s->count++;
 	s->on[value.backend]++;
@@ -388,9 +391,9 @@ int sandboxes_move(struct sandboxes *s, const struct model *m, const struct sand
 		value.backend = m->backends[backend].id;
 		value.former = old.backend;
 		value.moved = (uint32_t)(clock_ns(CLOCK_BOOTTIME) / 1000000000);
-		e = set(s, key, &value, err);
+		e = dataplane_sandbox_set(s->dataplane, key, &value);
 		if (e)
-			return e;
+			return written(s, e, err);
 		index_change(s, key, &value);
 		s->on[old.backend]--;
 		s->on[value.backend]++;

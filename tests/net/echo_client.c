@@ -3,8 +3,9 @@
  * echo_client: many long-lived conversations with echo_server. Each says something numbered every
  * INTERVAL and must hear it back; it counts conversations that broke, by reason.
  *
- *   echo_client [-c CONVERSATIONS] [-i INTERVAL_MS] [-t SILENCE_MS] [-u] ADDRESS PORT
+ *   echo_client [-c CONVERSATIONS] [-a ADDRESSES] [-i INTERVAL_MS] [-t SILENCE_MS] [-u] ADDRESS PORT
  *
+ * -a: they are spread over so many addresses, ADDRESS and those behind it.
  * TCP: a conversation is broken by a reset, a close, a wrong byte, or SILENCE without an answer.
  * UDP (-u): a datagram is lost if its echo has not come when the next but nineteen is sent or
  * SILENCE after the end; nothing is sent twice. Prints "ready" (a JSON line) when all conversations
@@ -61,7 +62,7 @@ struct client {
 	socklen_t to_length;
 	bool udp;
 	double interval_s, silence_s;
-	unsigned count, ended;
+	unsigned count, addresses, ended;
 	int epoll;
 	struct talk *talks;
 	uint64_t said, heard, lost;
@@ -100,9 +101,24 @@ static void talk_end(struct client *client, struct talk *talk, enum end end)
 	talk->fd = -1;
 }
 
+/* The address of this conversation. */
+static struct sockaddr_storage talk_to(const struct client *client, const struct talk *talk)
+{
+	uint32_t further = (uint32_t)(talk - client->talks) % client->addresses, last;
+	struct sockaddr_storage to = client->to;
+	void *at = to.ss_family == AF_INET ? (void *)&((struct sockaddr_in *)&to)->sin_addr
+					   : &((struct sockaddr_in6 *)&to)->sin6_addr.s6_addr[12];
+
+	memcpy(&last, at, sizeof(last));
+	last = htonl(ntohl(last) + further);
+	memcpy(at, &last, sizeof(last));
+	return to;
+}
+
 static void talk_begin(struct client *client, struct talk *talk, double now)
 {
 	struct epoll_event event = {EPOLLIN, {.ptr = talk}};
+	struct sockaddr_storage to = talk_to(client, talk);
 	int yes = 1;
 
 	talk->greeted = client->udp;
@@ -113,7 +129,7 @@ static void talk_begin(struct client *client, struct talk *talk, double now)
 		socket(client->to.ss_family,
 		       (client->udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (talk->fd < 0 ||
-	    (connect(talk->fd, (void *)&client->to, client->to_length) && errno != EINPROGRESS)) {
+	    (connect(talk->fd, (void *)&to, client->to_length) && errno != EINPROGRESS)) {
 		talk_end(client, talk, END_NO_CONNECTION);
 		return;
 	}
@@ -304,12 +320,15 @@ static int client_report(struct client *client)
 
 int main(int argc, char **argv)
 {
-	struct client client = {.count = 100, .interval_s = 0.1, .silence_s = 5};
+	struct client client = {.count = 100, .addresses = 1, .interval_s = 0.1, .silence_s = 5};
 	struct rlimit files = {65536, 65536};
 	int option;
 
-	while ((option = getopt(argc, argv, "c:i:t:u")) != -1) {
+	while ((option = getopt(argc, argv, "a:c:i:t:u")) != -1) {
 		switch (option) {
+		case 'a':
+			client.addresses = (unsigned)strtoul(optarg, NULL, 0);
+			break;
 		case 'c':
 			client.count = (unsigned)strtoul(optarg, NULL, 0);
 			break;
@@ -329,9 +348,10 @@ int main(int argc, char **argv)
 	}
 	if (argc - optind == 2)
 		client.to_length = tool_parse_address(argv[optind], argv[optind + 1], &client.to);
-	if (!client.to_length || client.count < 1 || client.count > TALKS_MAX) {
-		fprintf(stderr, "usage: echo_client [-c CONVERSATIONS] [-i INTERVAL_MS] [-t "
-				"SILENCE_MS] [-u] ADDRESS PORT\n");
+	if (!client.to_length || client.count < 1 || client.count > TALKS_MAX ||
+	    client.addresses < 1) {
+		fprintf(stderr, "usage: echo_client [-c CONVERSATIONS] [-a ADDRESSES] [-i INTERVAL_MS] "
+				"[-t SILENCE_MS] [-u] ADDRESS PORT\n");
 		return 2;
 	}
 	setrlimit(RLIMIT_NOFILE, &files);
