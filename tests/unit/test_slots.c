@@ -365,7 +365,7 @@ static void print_ratio(uint32_t n, const char *what, struct moves moves)
 /* One backend out of health, and back: exactly the fewest, and the former table. */
 static void single_steps_move_the_fewest(void **state)
 {
-	static const uint32_t sizes[] = {2, 10, 100, 1000};
+	static const uint32_t sizes[] = {2, 10, 100, 1000, 10000};
 	static const double steps[] = {0.94, 0.5, 0.02, 0};
 
 	for (size_t k = 0; k < sizeof(sizes) / sizeof(sizes[0]); k++) {
@@ -394,6 +394,76 @@ static void single_steps_move_the_fewest(void **state)
 			assert_int_equal(there.moved, there.fewest);
 			assert_int_equal(back.moved, back.fewest);
 		}
+		slots_free(table);
+	}
+}
+
+/* The same where capacities differ by up to a hundredfold and some backends stand in later tiers. */
+static void single_steps_of_unequal_backends(void **state)
+{
+	static const uint32_t sizes[] = {3, 30, 300, 10000};
+	struct random r = random_start("unequal");
+
+	for (size_t k = 0; k < sizeof(sizes) / sizeof(sizes[0]); k++) {
+		uint32_t n = sizes[k];
+		struct moves there = {0}, back = {0};
+		struct slots *table;
+		uint64_t digest;
+
+		pool_random(&r, n, 2 * random_unit(&r));
+		for (uint32_t i = 0; i < n; i++)
+			weights[i] = backends[i].home_weight;
+		table = table_new(n, 65536);
+		digest = slots_digest(table);
+		for (int step = 0; step < 40; step++) {
+			uint32_t who = random_below(&r, n);
+
+			weights[who] = backends[who].home_weight * (step % 4 ? random_unit(&r) : 0);
+			if (n == 3 && !(weights[0] + weights[1] + weights[2] > 0))
+				weights[who] = backends[who].home_weight;
+			change(table, &there);
+			weights[who] = backends[who].home_weight;
+			change(table, &back);
+			assert_int_equal(slots_digest(table), digest);
+		}
+		print_ratio(n, "unequal: one falls", there);
+		assert_int_equal(there.moved, there.fewest);
+		assert_int_equal(back.moved, back.fewest);
+		slots_free(table);
+	}
+}
+
+/* Between two states that are both far from home more moves than must: a loan that goes displaces another (docs/design.md
+ * says why that stays). So far, and no further. */
+static void far_from_home_moves_more(void **state)
+{
+	static const struct {
+		uint32_t n;
+		double at_most;
+	} rows[] = {{100, 2.6}, {1000, 6.5}};
+
+	for (size_t k = 0; k < 2; k++) {
+		struct moves step = {0};
+		struct slots *table;
+		uint64_t digest;
+
+		pool_equal(rows[k].n);
+		table = table_new(rows[k].n, 65536);
+		for (uint32_t i = 0; i < rows[k].n; i++)
+			weights[i] = i % 10 < 3 ? 1 : 100;
+		assert_int_equal(slots_set_weights(table, weights), 0);
+		digest = slots_digest(table);
+		for (uint32_t i = 0; i < 32; i++) {
+			double *weight = &weights[(uint64_t)i * 7919 % rows[k].n], old = *weight;
+
+			*weight = old * 0.94;
+			change(table, &step);
+			*weight = old;
+			change(table, &step);
+			assert_int_equal(slots_digest(table), digest);
+		}
+		print_ratio(rows[k].n, "30 % on loan, one to 0.94 and back", step);
+		assert_true(ratio(step) <= rows[k].at_most);
 		slots_free(table);
 	}
 }
@@ -461,10 +531,13 @@ static void configuration_changes_move_little(void **state)
 	static const struct {
 		const char *name;
 		uint32_t from, to;
+		double at_most;
 	} rows[] = {
-		{"one of 100 is removed", 100, 99},     {"one is added to 100", 100, 101},
-		{"ten are added to 100", 100, 110},     {"half of 100 are removed", 100, 50},
-		{"ten of 1000 are removed", 1000, 990},
+		{"one of 100 is removed", 100, 99, 1.5},
+		{"one is added to 100", 100, 101, 1.5},
+		{"ten are added to 100", 100, 110, 1.3},
+		{"half of 100 are removed", 100, 50, 1.2},
+		{"ten of 1000 are removed", 1000, 990, 2.6},
 	};
 
 	for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
@@ -480,7 +553,7 @@ static void configuration_changes_move_little(void **state)
 		memcpy(before, slots_quotas(to), rows[k].to * sizeof(*before));
 		moves.fewest = fewest(slots_quotas(from), before, rows[k].from);
 		print_ratio(rows[k].from, rows[k].name, moves);
-		assert_true(moves.fewest > 0 && ratio(moves) < 4);
+		assert_true(moves.fewest > 0 && ratio(moves) <= rows[k].at_most);
 		slots_free(from);
 		slots_free(to);
 	}
@@ -621,6 +694,8 @@ int main(void)
 		cmocka_unit_test(order_does_not_matter),
 		cmocka_unit_test(shares_are_exact),
 		cmocka_unit_test(single_steps_move_the_fewest),
+		cmocka_unit_test(single_steps_of_unequal_backends),
+		cmocka_unit_test(far_from_home_moves_more),
 		cmocka_unit_test(region_decays),
 		cmocka_unit_test(all_move_a_little),
 		cmocka_unit_test(configuration_changes_move_little),
