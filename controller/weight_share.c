@@ -2,7 +2,8 @@
 /*
  * Rule 3: tiers. A tier takes what its availability and its headroom allow of what is left; its
  * groups share that by capacity x availability, none above its headroom while another has room.
- * What no tier has room for goes to all by effective capacity.
+ * What is left then fills what headroom there is, in the order of tiers; and what nobody has room for
+ * goes to all by effective capacity.
  *
  * It is computed twice: for the health that there is (want), and for perfect health of all that is
  * ready (nominal: how far a share returns by itself).
@@ -129,5 +130,8 @@ bool weight_share_by_tiers(const struct weight_tick *t, bool nominal)
 
 		left -= take - fill_tier(&v, tier, take);
 	}
+	for (uint32_t tier = next_tier(t, NO_TIER); tier != NO_TIER && left > NOTHING;
+	     tier = next_tier(t, tier))
+		left = fill_tier(&v, tier, left);
 	return give_rest(&v, left);
 }

@@ -169,7 +169,7 @@ static void give_up(struct weight_tick *t, enum weight_giving how, double part)
 		if (group->giving != how || group->loss <= 0)
 			continue;
 		group->base -= group->loss * part;
-		if (part < 1 - 1e-9)
+		if (group->loss * (1 - part) > NOTHING)
 			group->limit = why;
 	}
 }

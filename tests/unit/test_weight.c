@@ -213,6 +213,18 @@ static void rule_3_groups_share_by_capacity(void **state)
 	assert_shares("by capacity", 0.8, 0.2, 0);
 }
 
+/* A large second tier of which little is healthy keeps 28 % by its availability, but can carry all of it. */
+static void rule_3_headroom_is_filled_before_anybody_has_too_much(void **state)
+{
+	pool_start((uint32_t[]){0, 1}, 2, 4);
+	for (uint32_t i = 4; i < 8; i++)
+		pool.backends[i].capacity = 400;
+	set_health(0, 0.1);
+	set_health(1, 0.2);
+	tick();
+	assert_shares("what the first can carry, and the rest", 0.14, 0.86, 0);
+}
+
 /* --- rule 4 --- */
 
 static void rule_4_shifts(void **state)
@@ -889,6 +901,7 @@ int main(void)
 		cmocka_unit_test(rule_2_availability),
 		cmocka_unit_test(rule_3_tiers),
 		cmocka_unit_test(rule_3_groups_share_by_capacity),
+		cmocka_unit_test(rule_3_headroom_is_filled_before_anybody_has_too_much),
 		cmocka_unit_test(rule_4_shifts),
 		cmocka_unit_test(rule_4_a_shift_is_a_part_of_what_health_gives),
 		cmocka_unit_test(rule_4_another_target_takes_over),
