@@ -115,6 +115,17 @@ static int region_show(void *ctx, const json_t *params, json_t **ret_result, str
 	return show_kind(d, params, &kind, d->model->region_count, ret_result, err);
 }
 
+/* As backends are listed: those that leave are found by their name too, until somebody new has it. */
+static uint32_t find_listed(const struct model *m, const char *name)
+{
+	uint32_t at = model_find_backend(m, name);
+
+	for (uint32_t i = 0; at == UINT32_MAX && i < m->backend_count; i++)
+		if (m->backends[i].leaving && !strcmp(m->backends[i].name, name))
+			at = i;
+	return at;
+}
+
 /* Backends of a pool or of a region only. */
 static int backend_list(struct daemon *d, uint32_t pool, uint32_t region, json_t **ret_result,
 			struct err *err)
@@ -136,7 +147,7 @@ static int backend_list(struct daemon *d, uint32_t pool, uint32_t region, json_t
 
 static int backend_show(void *ctx, const json_t *params, json_t **ret_result, struct err *err)
 {
-	static const struct kind kind = {"backend", model_find_backend, show_backend, false};
+	static const struct kind kind = {"backend", find_listed, show_backend, false};
 	uint32_t pool_at = UINT32_MAX, region_at = UINT32_MAX;
 	const char *pool, *region;
 	struct daemon *d = ctx;
@@ -167,7 +178,7 @@ static int backend_explain(void *ctx, const json_t *params, json_t **ret_result,
 		return e;
 	if (!name)
 		return err_set(err, EINVAL, "name: which backend?");
-	i = model_find_backend(d->model, name);
+	i = find_listed(d->model, name);
 	if (i == UINT32_MAX)
 		return err_set(err, ENOENT, "no backend \"%s\"", name);
 	return done(show_backend_why(&show, i), ret_result, err);

@@ -259,6 +259,21 @@ void model_freeze(struct model *m, bool frozen, struct mono_ns now)
 		   "effect=%s", frozen ? "weights-stay" : "weights-move");
 }
 
+int model_forget_past(struct model *m, struct err *err)
+{
+	for (uint32_t i = 0; i < m->pool_count; i++) {
+		struct model_pool *pool = &m->pools[i];
+
+		weight_state_free(pool->weights);
+		pool->weights = NULL;
+		if (weight_state_new(pool->group_count, pool->member_count, &pool->weights))
+			return err_set(err, ENOMEM, "out of memory");
+		pool->forced = true;
+	}
+	m->frozen = false;
+	return 0;
+}
+
 void model_announce(const struct model *m, const struct model *former, struct mono_ns now)
 {
 	for (uint32_t i = 0; i < m->backend_count; i++) {

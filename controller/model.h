@@ -311,6 +311,8 @@ EBB_MUST_CHECK int model_backend_set_weight(struct model *model, uint32_t backen
 void model_backend_set_health(struct model *model, uint32_t backend,
 			      enum model_admin_health health, struct mono_ns now);
 void model_freeze(struct model *model, bool frozen, struct mono_ns now);
+/* Without a past, shares are at the next tick where the rules lead in the end. For a copy that answers "what if". */
+EBB_MUST_CHECK int model_forget_past(struct model *model, struct err *err);
 
 /* Events of what is new and what leaves, against `former` (NULL: nothing was there). */
 void model_announce(const struct model *model, const struct model *former, struct mono_ns now);

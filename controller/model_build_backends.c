@@ -211,6 +211,26 @@ static void carry_backend(struct build *b, uint32_t from, uint32_t to)
 	carry_report(b, old, to);
 }
 
+/* The new file's word, pool by pool: whoever removes a backend may say in the same breath how long it drains. A pool that is
+ * gone with it: the old one's. */
+static double drain_of(const struct build *b, uint32_t i)
+{
+	double longest = 0;
+
+	for (uint32_t p = 0; p < b->former->pool_count; p++) {
+		const struct model_pool *pool = &b->former->pools[p];
+		double drain_s = b->former->backends[i].drain_s;
+
+		if (!model_member_of(b->former, pool, i))
+			continue;
+		for (uint32_t n = 0; n < b->config->pool_count; n++)
+			if (!strcmp(b->config->pools[n].name, pool->name))
+				drain_s = b->config->pools[n].drain_s;
+		longest = fmax(longest, drain_s);
+	}
+	return longest;
+}
+
 static void adopt_from_model(struct build *b)
 {
 	for (uint32_t i = 0; i < b->former->backend_count; i++) {
@@ -222,7 +242,7 @@ static void adopt_from_model(struct build *b)
 		if (!keep_id(b, to, old->id)) {
 			add_leaving(b, old->id, old->name, &old->address,
 				    old->leaving ? old->leave_at
-						 : mono_after(b->now, old->drain_s));
+						 : mono_after(b->now, drain_of(b, i)));
 			continue;
 		}
 		b->m->backends[to].nexthop = old->nexthop;

@@ -7,6 +7,7 @@
 #include "controller/daemon.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,6 +127,8 @@ static int check_fixed(const struct daemon *d, const struct config *config, stru
 	return 0;
 }
 
+/* What of a pool's capacity (by the files, weights counted) goes with backends that go, or get less. Gains elsewhere do not
+ * make up for it: their traffic moves all the same. */
 static double removed_capacity(const struct model *old, const struct model_pool *pool,
 			       const struct model *new)
 {
@@ -135,10 +138,13 @@ static double removed_capacity(const struct model *old, const struct model_pool 
 	for (uint32_t i = 0; i < pool->member_count; i++) {
 		const struct model_backend *b = &old->backends[pool->members[i].backend];
 		uint32_t to = model_find_backend(new, b->name);
+		double had = b->leaving ? 0 : b->capacity * b->config_weight, has = 0;
 
-		all += b->capacity;
-		if (to == UINT32_MAX || !model_member_of(new, &new->pools[at], to))
-			removed += b->capacity;
+		if (to != UINT32_MAX && !new->backends[to].leaving &&
+		    model_member_of(new, &new->pools[at], to))
+			has = new->backends[to].capacity * new->backends[to].config_weight;
+		all += had;
+		removed += fmax(0, had - has);
 	}
 	return all > 0 ? removed / all : 0;
 }
@@ -189,33 +195,53 @@ static int prepare(struct daemon *d, bool force, struct next *next, struct err *
 	return e;
 }
 
-/* One tick of the next model, under the shifts that are in force, which do not hear of it. */
-static int try_tick(const struct daemon *d, struct model *next, struct err *err)
+/* To where it would come in the end, under the shifts that are in force, which do not hear of it. */
+static int settle(const struct daemon *d, struct model *m, struct err *err)
 {
 	struct shifts *copy = malloc(sizeof(*copy));
+	int e = copy ? model_forget_past(m, err) : err_set(err, ENOMEM, "out of memory");
 
-	if (!copy)
-		return err_set(err, ENOMEM, "out of memory");
-	*copy = d->shifts;
-	copy->on_record = NULL;
-	shifts_tick(copy, next, 0);
+	if (!e) {
+		*copy = d->shifts;
+		copy->on_record = NULL;
+		shifts_tick(copy, m, 0);
+		model_tick(m, mono_now());
+	}
 	free(copy);
-	model_tick(next, mono_now());
-	return 0;
+	return e;
+}
+
+/* Of the file's doing is what differs between the ends that both configurations come to with health as it is now. */
+static int diff_ends(const struct daemon *d, struct model *next, json_t **ret_diff, struct err *err)
+{
+	__attribute__((cleanup(free_next))) struct next now = {NULL, NULL};
+	int e = model_build(d->config, dataplane_tables(d->dataplane), dataplane_sizes(d->dataplane),
+			    d->model, mono_now(), err, &now.model);
+
+	if (!e)
+		e = settle(d, now.model, err);
+	if (!e)
+		e = settle(d, next, err);
+	if (e)
+		return e;
+	*ret_diff = diff_of(d->options.config_path, now.model, next);
+	return *ret_diff ? 0 : err_set(err, ENOMEM, "out of memory");
 }
 
 int daemon_diff(struct daemon *d, json_t **ret_diff, struct err *err)
 {
 	__attribute__((cleanup(free_next))) struct next next = {NULL, NULL};
+	struct err why = {{0}};
+	bool refused;
 	int e = prepare(d, true, &next, err);
 
 	if (e)
 		return e;
-	e = try_tick(d, next.model, err);
-	if (e)
-		return e;
-	*ret_diff = diff_of(d->options.config_path, d->model, next.model);
-	return *ret_diff ? 0 : err_set(err, ENOMEM, "out of memory");
+	refused = check_removals(d->model, next.model, &why);
+	e = diff_ends(d, next.model, ret_diff, err);
+	if (!e && refused)
+		(void)json_object_set_new(*ret_diff, "refused", json_string(why.text));
+	return e;
 }
 
 /* --- doing it */
@@ -267,6 +293,8 @@ static int reload(struct daemon *d, bool force, json_t **ret_diff, struct err *e
 	struct attachment *attachments;
 	int e = prepare(d, force, &next, err);
 
+	if (!e && ret_diff)
+		e = daemon_diff(d, &diff, err);
 	if (e)
 		return e;
 	attachments = calloc(next.config->edge.interface_count + 1, sizeof(*attachments));
@@ -281,10 +309,10 @@ static int reload(struct daemon *d, bool force, json_t **ret_diff, struct err *e
 	}
 	put_in_force(d, &next, attachments);
 	detach_former(d);
-	diff = diff_of(d->options.config_path, next.model, d->model);
 	log_info("reload", "ok=true backends=%u pools=%u services=%u", d->config->backend_count,
 		 d->config->pool_count, d->config->service_count);
 	if (ret_diff) {
+		(void)json_object_del(diff, "refused"); /* it was forced */
 		*ret_diff = diff;
 		diff = NULL;
 	}

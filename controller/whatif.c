@@ -30,21 +30,6 @@ static int hurt(struct model *m, const char *fail, double at, struct mono_ns now
 	return e;
 }
 
-/* Without a past, shares are at once where the rules lead. */
-static int forget_past(struct model *m, struct err *err)
-{
-	for (uint32_t i = 0; i < m->pool_count; i++) {
-		struct model_pool *pool = &m->pools[i];
-
-		weight_state_free(pool->weights);
-		pool->weights = NULL;
-		if (weight_state_new(pool->group_count, pool->member_count, &pool->weights))
-			return err_set(err, ENOMEM, "out of memory");
-		pool->forced = true;
-	}
-	return 0;
-}
-
 static double demand_of(const struct model_pool *pool)
 {
 	double capacity = 0;
@@ -101,13 +86,12 @@ int whatif(const struct model *model, const struct dataplane_tables *tables,
 
 	if (e)
 		return e;
-	copy->frozen = false;
 	for (uint32_t i = 0; i < copy->pool_count; i++)
 		for (uint32_t k = 0; k < model->pools[i].shift_count; k++)
 			copy->pools[i].shifts[copy->pools[i].shift_count++] = model->pools[i].shifts[k];
 	e = hurt(copy, fail, at, now, err);
 	if (!e)
-		e = forget_past(copy, err);
+		e = model_forget_past(copy, err);
 	if (e)
 		return e;
 	model_tick(copy, now);

@@ -53,6 +53,8 @@ void print_config_diff(struct cli *cli, const json_t *result, const json_t *para
 			print_line(cli, field_text(pool, "name"), TONE_PLAIN, "%s of its traffic moves",
 				   units_percent(field_number(pool, "moved"), moved));
 	}
+	if (json_is_string(json_object_get(result, "refused")))
+		config_safe_line(cli, TONE_BAD, "! ", field_text(result, "refused"));
 }
 
 void print_frozen(struct cli *cli, const json_t *result, const json_t *params)

@@ -19,6 +19,12 @@ static char *explain_value(const json_t *value)
 	return json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_PRESERVE_ORDER);
 }
 
+/* Its slot has a former owner, and decides (a sandbox that is placed has its own). */
+static bool explain_moved(const json_t *result)
+{
+	return json_is_string(json_object_get(result, "secondary")) && !json_object_get(result, "sandbox");
+}
+
 void print_explain(struct cli *cli, const json_t *result, const json_t *params)
 {
 	static const struct {
@@ -40,6 +46,8 @@ void print_explain(struct cli *cli, const json_t *result, const json_t *params)
 		char *value = explain_value(json_object_get(result, stages[i].key));
 		bool dropped = strcmp(stages[i].key, "verdict") == 0 && value && strncmp(value, "drop", 4) == 0;
 
+		if (strcmp(stages[i].key, "flow") == 0 && (!value || !value[0]) && explain_moved(result))
+			print_line(cli, stages[i].label, TONE_PLAIN, "not noted, so it began before the slot moved: to the former owner first");
 		if (value && value[0])
 			print_line(cli, stages[i].label, dropped ? TONE_BAD : TONE_PLAIN, "%s", value);
 		free(value);

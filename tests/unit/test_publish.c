@@ -392,10 +392,10 @@ static void a_removed_backend_drains_then_goes(void **state)
 {
 	uint16_t id;
 
-	load(shape((struct shape){.backends = 8}));
+	load(shape((struct shape){.backends = 8, .drain_s = 10}));
 	id = id_of("b5");
-	load(shape((struct shape){.backends = 8, .skip = 1u << 5, .drain_s = 10}));
-	/* the drain that holds is the one that was in force when it was removed */
+	load(shape((struct shape){.backends = 8, .skip = 1u << 5}));
+	/* the drain that holds is that of the file that removes it, here none, and below 10 s */
 	assert_int_equal(life.model->backend_count, 8);
 	tick();
 	for (uint32_t i = 0; i < pool()->slot_count; i++)
