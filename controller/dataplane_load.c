@@ -4,12 +4,11 @@
  *
  * Adoption, map by map, before the object is loaded:
  *   not pinned                         -> made anew
- *   type, key, value, flags differ     -> -EEXIST, naming the map
+ *   another layout                     -> as migrate.h decides: carried over, made anew, or -EEXIST, naming the map
  *   as large as wanted, or larger      -> used as it is (its size wins)
- *   an array that is smaller           -> a larger one is made and the contents are copied; the
- * data plane goes on with the old one until the link gets the new program. Only the controller
- * writes these tables (counters lose what is counted in between). `flows` of another size ->
- * -EEXIST: a note's place depends on the size, so notes cannot be copied
+ *   smaller                            -> a larger one is made and the contents are copied. `flows` of another size -> -EEXIST:
+ *                                         a note's place depends on the size, so notes cannot be copied
+ * The data plane goes on with the old maps until the link gets the new program.
  */
 #include "controller/dataplane_load.h"
 
@@ -24,24 +23,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "controller/dataplane_carry.h"
 #include "controller/log.h"
 
 #define MAPS_PER_OBJECT_MAX 48
 /* The owning group may list and open pins; nobody else learns what is balanced here, as keys and
  * addresses stand in the maps. The pins themselves are 0600. */
 #define DIR_MODE            0750
-
-struct carried { /* a pinned map that is too small */
-	struct bpf_map *map;
-	int old_fd;
-	uint32_t old_entries;
-};
 
 /* libbpf's last words: the line that says why, of the verifier if it spoke. */
 static char said_by_verifier[256], said_by_libbpf[256];
@@ -244,64 +237,71 @@ int dataplane_unpin_all(const char *dir, const char *sub, struct err *err)
 	return 0;
 }
 
-/* A devmap's flags gain BPF_F_RDONLY_PROG in the kernel. */
-static uint32_t comparable_flags(uint32_t type, uint32_t flags)
-{
-	return type == BPF_MAP_TYPE_DEVMAP || type == BPF_MAP_TYPE_DEVMAP_HASH
-		       ? flags & ~(uint32_t)BPF_F_RDONLY_PROG
-		       : flags;
-}
-
-static bool same_kind(const struct bpf_map *map, const struct bpf_map_info *pinned)
+/* `flows`: a note's place depends on the size. */
+static bool may_grow(const struct bpf_map *map)
 {
 	uint32_t type = bpf_map__type(map);
 
-	return type == pinned->type && bpf_map__key_size(map) == pinned->key_size &&
-	       bpf_map__value_size(map) == pinned->value_size &&
-	       comparable_flags(type, bpf_map__map_flags(map)) ==
-		       comparable_flags(type, pinned->map_flags);
-}
-
-static bool may_grow(const struct bpf_map *map)
-{
-	return (bpf_map__type(map) == BPF_MAP_TYPE_ARRAY ||
-		bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_ARRAY) &&
+	return (type == BPF_MAP_TYPE_ARRAY || type == BPF_MAP_TYPE_PERCPU_ARRAY ||
+		type == BPF_MAP_TYPE_HASH) &&
 	       strcmp(bpf_map__name(map), "flows");
 }
 
-/* Takes `fd` over (closes it, or leaves it in *carried). */
-static int adopt_fd(struct bpf_map *map, int fd, const char *path, struct carried *carried,
-		    struct err *err)
-{
-	struct bpf_map_info info = {};
-	__u32 length = sizeof(info);
-	int rc = 0;
+enum adopt {
+	ADOPT_AS_IT_IS,
+	ADOPT_CARRIED,
+	ADOPT_ANEW,
+};
 
-	if (bpf_obj_get_info_by_fd(fd, &info, &length) < 0) {
-		rc = err_set(err, errno, "%s: %s", path, strerror(errno));
-	} else if (!same_kind(map, &info)) {
-		rc = err_set(err, EEXIST,
-			     "%s has another layout (written by another version of ebb): run that "
-			     "version, or "
-			     "`ebb detach`, which stops forwarding, and start again",
-			     path);
-	} else if (info.max_entries == bpf_map__max_entries(map) ||
-		   (info.max_entries > bpf_map__max_entries(map) && may_grow(map))) {
-		rc = bpf_map__reuse_fd(map, fd);
-		if (rc)
-			rc = err_set(err, -rc, "cannot adopt %s: %s", path, strerror(-rc));
-	} else if (may_grow(map)) {
-		*carried = (struct carried){map, fd, info.max_entries};
+static int refuse_layout(const char *path, const struct bpf_map *map, const struct bpf_map_info *info,
+			 struct err *err)
+{
+	return err_set(err, EEXIST,
+		       "%s has another layout (keys of %u bytes and values of %u; this ebb has %u and %u), "
+		       "and there is no way to carry it over: run the version of ebb that wrote it, or "
+		       "`ebb detach`, which stops forwarding, and start again",
+		       path, info->key_size, info->value_size, bpf_map__key_size(map),
+		       bpf_map__value_size(map));
+}
+
+static int refuse_size(const char *path, const struct bpf_map *map, const struct bpf_map_info *info,
+		       struct err *err)
+{
+	return err_set(err, EEXIST,
+		       "%s holds %u entries, %u are wanted: configure %u, or `ebb detach`, which stops "
+		       "forwarding, and start again",
+		       path, info->max_entries, bpf_map__max_entries(map), info->max_entries);
+}
+
+/* *ret_how, and of ADOPT_CARRIED all but the fd of *carried. */
+static int judge_pinned(struct bpf_map *map, const struct bpf_map_info *info, const char *path,
+			struct carried *carried, enum adopt *ret_how, struct err *err)
+{
+	const struct map_kind pinned = {info->type, info->map_flags, info->key_size, info->value_size};
+	const struct map_kind ours = {bpf_map__type(map), bpf_map__map_flags(map),
+				      bpf_map__key_size(map), bpf_map__value_size(map)};
+	uint32_t wanted = bpf_map__max_entries(map);
+	const struct migration *migration = NULL;
+
+	*carried = (struct carried){map, -1, info->max_entries, info->value_size, NULL};
+	switch (migrate_decide(migrations, migration_count, bpf_map__name(map), &pinned, &ours,
+			       &migration)) {
+	case MIGRATE_SAME:
+		*ret_how = info->max_entries < wanted ? ADOPT_CARRIED : ADOPT_AS_IT_IS;
+		return info->max_entries == wanted || may_grow(map) ? 0
+								    : refuse_size(path, map, info, err);
+	case MIGRATE_CARRY:
+		carried->migration = migration;
+		*ret_how = ADOPT_CARRIED;
+		return info->max_entries > wanted ? bpf_map__set_max_entries(map, info->max_entries) : 0;
+	case MIGRATE_ANEW:
+		*ret_how = ADOPT_ANEW;
 		return 0;
-	} else {
-		rc = err_set(err, EEXIST,
-			     "%s holds %u entries, %u are wanted: configure %u, or `ebb detach`, "
-			     "which stops "
-			     "forwarding, and start again",
-			     path, info.max_entries, bpf_map__max_entries(map), info.max_entries);
+	case MIGRATE_REFUSE:
+	case MIGRATE__COUNT:
+		break;
 	}
-	close(fd);
-	return rc;
+	return refuse_layout(path, map, info, err);
 }
 
 struct adoption {
@@ -318,10 +318,39 @@ static void adoption_free(struct adoption *a)
 		close(a->carried[i].old_fd);
 }
 
+/* Keeps `fd` only in a->carried. */
+static int adopt_pinned(struct adoption *a, struct bpf_map *map, int fd, const char *path, struct err *err)
+{
+	struct bpf_map_info info = {};
+	__u32 length = sizeof(info);
+	enum adopt how = ADOPT_AS_IT_IS;
+	struct carried carried;
+	int rc;
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &length) < 0)
+		return err_set(err, errno, "%s: %s", path, strerror(errno));
+	rc = judge_pinned(map, &info, path, &carried, &how, err);
+	if (rc)
+		return rc;
+	a->adopted = true;
+	if (how == ADOPT_AS_IT_IS) {
+		rc = bpf_map__reuse_fd(map, fd);
+		return rc ? err_set(err, -rc, "cannot adopt %s: %s", path, strerror(-rc)) : 0;
+	}
+	log_info("map", "name=%s entries=%u value_bytes=%u was_entries=%u was_value_bytes=%u contents=%s",
+		 bpf_map__name(map), bpf_map__max_entries(map), bpf_map__value_size(map),
+		 info.max_entries, info.value_size, how == ADOPT_CARRIED ? "carried" : "anew");
+	if (how == ADOPT_CARRIED) {
+		carried.old_fd = fd;
+		a->carried[a->carried_count++] = carried;
+	}
+	a->fresh[a->fresh_count++] = map;
+	return 0;
+}
+
 static int adopt_map(struct adoption *a, struct bpf_map *map, const char *dir, struct err *err)
 {
 	char path[DATAPLANE_PATH_MAX];
-	struct carried carried = {};
 	int fd, rc;
 
 	if (dataplane_path(path, dir, "maps", bpf_map__name(map)))
@@ -335,68 +364,11 @@ static int adopt_map(struct adoption *a, struct bpf_map *map, const char *dir, s
 	}
 	if (fd < 0)
 		return err_set(err, errno, "cannot open %s: %s", path, strerror(errno));
-	rc = adopt_fd(map, fd, path, &carried, err);
-	if (rc)
-		return rc;
-	a->adopted = true;
-	if (carried.map) {
-		a->carried[a->carried_count++] = carried;
-		a->fresh[a->fresh_count++] = map;
-	}
-	return 0;
-}
-
-static void *map_array(int fd, size_t length, int protection)
-{
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-
-	return mmap(NULL, (length + page - 1) / page * page, protection, MAP_SHARED, fd, 0);
-}
-
-static int carry_mapped(const struct carried *c, size_t value_size)
-{
-	size_t length = c->old_entries * value_size;
-	void *from = map_array(c->old_fd, length, PROT_READ);
-	void *to = map_array(bpf_map__fd(c->map), length, PROT_READ | PROT_WRITE);
-	int rc = 0;
-
-	if (from == MAP_FAILED || to == MAP_FAILED)
-		rc = -errno;
-	else
-		memcpy(to, from, length);
-	if (from != MAP_FAILED)
-		munmap(from, length);
-	if (to != MAP_FAILED)
-		munmap(to, length);
+	rc = adopt_pinned(a, map, fd, path, err);
+	if (a->carried_count && a->carried[a->carried_count - 1].old_fd == fd)
+		return rc; /* it is needed until the new map is there */
+	close(fd);
 	return rc;
-}
-
-static int carry_each(const struct carried *c, size_t value_size)
-{
-	int cpus = libbpf_num_possible_cpus();
-	void *value = cpus > 0 ? calloc((size_t)cpus, value_size) : NULL;
-	int rc = value ? 0 : -ENOMEM;
-
-	for (uint32_t i = 0; !rc && i < c->old_entries; i++) {
-		if (bpf_map_lookup_elem(c->old_fd, &i, value) < 0 ||
-		    bpf_map_update_elem(bpf_map__fd(c->map), &i, value, BPF_ANY) < 0)
-			rc = -errno;
-	}
-	free(value);
-	return rc;
-}
-
-static int carry_over(const struct carried *c, struct err *err)
-{
-	size_t value_size =
-		(bpf_map__value_size(c->map) + 7u) & ~7u; /* as the kernel lays arrays out */
-	int rc = bpf_map__map_flags(c->map) & BPF_F_MMAPABLE ? carry_mapped(c, value_size)
-							     : carry_each(c, value_size);
-
-	if (rc)
-		return err_set(err, -rc, "cannot carry map %s over to its new size: %s",
-			       bpf_map__name(c->map), strerror(-rc));
-	return 0;
 }
 
 static int explain_load(int code, const char *what, struct err *err)
@@ -459,7 +431,7 @@ static int load_adopting(struct adoption *a, struct bpf_object *object, const ch
 	if (rc)
 		return explain_load(-rc, bpf_object__name(object), err);
 	for (uint32_t i = 0; i < a->carried_count; i++) {
-		rc = carry_over(&a->carried[i], err);
+		rc = dataplane_carry(&a->carried[i], err);
 		if (rc)
 			return rc;
 	}

@@ -18,7 +18,8 @@
 #endif
 #endif
 
-/* The layout of all maps together. A daemon refuses to adopt maps of another layout than it can carry over. */
+/* The layout of all maps together: of what bytes mean where a size does not tell. A map whose values grew at their end needs no new one
+ * (controller/migrate.h). A daemon refuses to adopt maps of another layout. */
 #define MAPS_LAYOUT 1
 
 #define BACKEND_NONE	    0	    /* ids start at 1; 0 is "no backend" in every map */

@@ -29,6 +29,8 @@
 #include "controller/dataplane_link.h"
 #include "controller/node.h"
 
+#define CPUS_MAX 512 /* as many as these tests have room for */
+
 static char dir[64];
 static const struct dataplane_sizes small = {
 	.slots = 1024, .backends = 64, .flows = 1024, .sandboxes = 1024};
@@ -210,6 +212,96 @@ static void test_refusals(void **state)
 	assert_int_equal(dataplane_open(dir, &small, &err, &second), -EEXIST);
 	assert_non_null(strstr(err.text, "ebb detach"));
 	assert_null(second);
+}
+
+/* Puts a map of shorter values in the pin's place, with each value's beginning. */
+static void age(const char *map, uint32_t value_size, bool per_cpu)
+{
+	int cpus = per_cpu ? libbpf_num_possible_cpus() : 1, from, to;
+	struct bpf_map_info info = {};
+	__u32 length = sizeof(info);
+	static uint64_t value[4096], shorter[4096];
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/maps/%s", dir, map);
+	from = bpf_obj_get(path);
+	assert_true(from >= 0);
+	assert_int_equal(bpf_obj_get_info_by_fd(from, &info, &length), 0);
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = info.map_flags);
+	to = bpf_map_create(info.type, map, info.key_size, value_size, info.max_entries, &opts);
+	assert_true(to >= 0 && value_size % 8 == 0 && info.value_size % 8 == 0);
+	for (char key[64] = {0}, *at = NULL; !bpf_map_get_next_key(from, at, key); at = key) {
+		assert_int_equal(bpf_map_lookup_elem(from, key, value), 0);
+		for (int cpu = 0; cpu < cpus; cpu++)
+			memcpy((char *)shorter + cpu * value_size, (char *)value + cpu * info.value_size,
+			       value_size);
+		assert_int_equal(bpf_map_update_elem(to, key, shorter, BPF_ANY), 0);
+	}
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(bpf_obj_pin(to, path), 0);
+	close(from);
+	close(to);
+}
+
+/* An older version's maps, in each way that contents are carried: mapped, by key, per CPU; and one that only fills again. */
+static void test_layouts_are_carried_over(void **state)
+{
+	struct sandbox_key key = {.service = 1}, other = {.service = 2};
+	struct sandbox value = {.backend = 3, .former = 5, .moved = 9, .born_ns = 77}, got;
+	struct dataplane *dp = open_with(&small);
+	const struct dataplane_tables *t = dataplane_tables(dp);
+	static uint64_t sums[CPUS_MAX][sizeof(struct backend_stats) / 8];
+	uint32_t id = 7, program;
+	char path[128];
+	int fd, mode;
+
+	t->settings->layout = MAPS_LAYOUT;
+	t->settings->hash_seed = 1234;
+	t->backends[63].nexthop = 9;
+	t->backends[63].reserved[3] = 1; /* what an older version did not have */
+	t->slots[1023].primary = 7;
+	t->signals[2].begun = 5;
+	assert_int_equal(dataplane_sandbox_set(dp, &key, &value), 0);
+	assert_int_equal(dataplane_sandbox_set(dp, &other, &value), 0);
+	for (uint64_t cpu = 0; cpu < CPUS_MAX; cpu++)
+		for (uint64_t i = 0; i < sizeof(sums[0]) / 8; i++)
+			sums[cpu][i] = 100 + 10 * cpu + i;
+	snprintf(path, sizeof(path), "%s/maps/backend_stats", dir);
+	fd = bpf_obj_get(path);
+	assert_true(fd >= 0 && libbpf_num_possible_cpus() <= CPUS_MAX);
+	assert_int_equal(bpf_map_update_elem(fd, &id, sums, BPF_ANY), 0);
+	close(fd);
+	attach(dp, "edge0", CONFIG_XDP_AUTO, true);
+	dataplane_close(dp);
+	program = program_on("edge0", &mode);
+	age("settings", 96, false);
+	age("backends", 48, false);
+	age("sandboxes", 8, false);
+	age("backend_stats", 16, true);
+	age("backend_signals", 64, false);
+
+	dp = open_with(&small);
+	t = dataplane_tables(dp);
+	assert_true(dataplane_adopted(dp));
+	assert_int_equal(t->settings->hash_seed, 1234);
+	assert_int_equal(t->backends[63].nexthop, 9);
+	assert_int_equal(t->backends[63].reserved[3], 0);
+	assert_int_equal(t->slots[1023].primary, 7);
+	assert_int_equal(t->signals[2].begun, 0);
+	assert_int_equal(dataplane_sandbox_get(dp, &key, &got), 0);
+	assert_true(got.backend == 3 && got.former == 5 && got.moved == 9 && got.born_ns == 0);
+	assert_int_equal(dataplane_sandbox_get(dp, &other, &got), 0);
+	fd = bpf_obj_get(path);
+	memset(sums, 0xff, sizeof(sums));
+	assert_int_equal(bpf_map_lookup_elem(fd, &id, sums), 0);
+	close(fd);
+	for (int cpu = 0; cpu < libbpf_num_possible_cpus(); cpu++)
+		assert_true(sums[cpu][0] == 100u + 10u * (uint64_t)cpu &&
+			    sums[cpu][1] == 101u + 10u * (uint64_t)cpu && !sums[cpu][2] && !sums[cpu][3]);
+	assert_int_equal(program_on("edge0", &mode), program); /* not before attach */
+	attach(dp, "edge0", CONFIG_XDP_AUTO, true);
+	assert_int_not_equal(program_on("edge0", &mode), program);
+	dataplane_close(dp);
 }
 
 /* Another version's map under a name of ours. */
@@ -519,6 +611,7 @@ int main(void)
 		TEST(unfinished_is_wiped),
 		TEST(tables_grow_with_contents),
 		TEST(refusals),
+		TEST(layouts_are_carried_over),
 		TEST(foreign_map_is_refused),
 		TEST(attach_survives_and_is_replaced),
 		TEST(generic_where_the_driver_cannot),

@@ -104,6 +104,7 @@ turn 0 2 fra-1 fra-2
 ebbs "every other answer is 503" 0.5 1 0 fra-1 fra-2
 returns "every other answer is 503" fra-1 fra-2
 
+for _ in 1 2 3 4 5; do lab_wait_health edge-1 2>/dev/null && break; done # half a minute each
 need "all are healthy again" lab_wait_health edge-1
 sleep 1.5 # and their weights are published
 before=$(table_of edge-1)

@@ -10,12 +10,12 @@
 #   client-1 ── router ── edge-1 ─ dub-1 … dub-4   two of each region die, one after the other
 #                              └ ams-1 … ams-4   then one is unreachable (ICMP says so), and one falls silent
 #
-# DEATHS (6) of them, six a round, between which all begins anew; DEATH_RATE (720) connections a second.
+# DEATHS (6) of them, six a round, between which all begins anew; DEATH_RATE (1,200) connections a second.
 LAB_PER_REGION=4
 . "$(dirname "$0")/lib.sh" death
 
 LAB_HEALTH="  probe: {type: http, port: 8080, path: /healthz}" # all else by default
-DEATHS=${DEATHS:-6} RATE=${DEATH_RATE:-720} LIMIT_MS=700 TIMEOUT_MS=2000
+DEATHS=${DEATHS:-6} RATE=${DEATH_RATE:-1200} LIMIT_MS=700 TIMEOUT_MS=2000
 DYING=(fra-1 dub-1 ams-1 fra-2 dub-2 ams-2)
 
 begin() {
