@@ -261,8 +261,8 @@ static void test_layouts_are_carried_over(void **state)
 	t->backends[63].reserved[3] = 1; /* what an older version did not have */
 	t->slots[1023].primary = 7;
 	t->signals[2].begun = 5;
-	assert_int_equal(dataplane_sandbox_set(dp, &key, &value), 0);
-	assert_int_equal(dataplane_sandbox_set(dp, &other, &value), 0);
+	assert_int_equal(dataplane_sandbox_add(dp, &key, &value), 0);
+	assert_int_equal(dataplane_sandbox_add(dp, &other, &value), 0);
 	for (uint64_t cpu = 0; cpu < CPUS_MAX; cpu++)
 		for (uint64_t i = 0; i < sizeof(sums[0]) / 8; i++)
 			sums[cpu][i] = 100 + 10 * cpu + i;
@@ -494,7 +494,7 @@ static void test_sandboxes(void **state)
 	struct sandbox_key key = {.service = 1};
 	struct sandbox value = {.backend = 3};
 
-	assert_int_equal(dataplane_sandbox_set(dp, &key, &value), 0);
+	assert_int_equal(dataplane_sandbox_add(dp, &key, &value), 0);
 	assert_int_equal(dataplane_sandbox_del(dp, &key), 0);
 	assert_int_equal(dataplane_sandbox_del(dp, &key), -ENOENT);
 	dataplane_close(dp);
