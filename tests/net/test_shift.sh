@@ -9,7 +9,7 @@
 #   client-2, datagrams from anywhere ────┴ router ─ edge-1 ─ router ┼ ams-1, ams-2   gcp/europe-west4, second
 #                                                                    └ dub-1, dub-2   aws/eu-west-1, third
 #
-# SHIFT_SCALE=1 takes two minutes, as typed; the default divides all times by 10.
+# SHIFT_SCALE=1 takes two minutes and more, as typed, with a case beside; the default divides all times by 10.
 LAB_CLIENTS=2
 . "$(dirname "$0")/lib.sh" shift
 
@@ -49,7 +49,7 @@ watch_shares() { # OUTPUT: until it is killed. Shares before and after the count
 }
 
 # Windows of about WIDTH seconds: the measured share of each group against the mean of the computed one, which lies between the
-# means of what was read before and after the counts. Prints the worst difference in points.
+# means of what was read before and after the counts. A window with a gap is left out. Prints the worst difference in points.
 compare() { # SAMPLES WIDTH
 	awk -v width="$2" '
 		NF == 10 { n++; at[n] = $4; for (i = 1; i <= 3; i++) { before[n, i] = $i; count[n, i] = $(i + 4); after[n, i] = $(i + 7) } }
@@ -57,6 +57,7 @@ compare() { # SAMPLES WIDTH
 			first = 1
 			for (k = 2; k <= n; k++) {
 				step = at[k] - at[k - 1]
+				gap = gap || step > 0.5
 				for (i = 1; i <= 3; i++) {
 					early[i] += step * (before[k, i] + before[k - 1, i]) / 2
 					late[i] += step * (after[k, i] + after[k - 1, i]) / 2
@@ -69,10 +70,10 @@ compare() { # SAMPLES WIDTH
 					low = (early[i] < late[i] ? early[i] : late[i]) / (at[k] - at[first])
 					high = (early[i] < late[i] ? late[i] : early[i]) / (at[k] - at[first])
 					d = 100 * (measured < low ? low - measured : measured > high ? measured - high : 0)
-					if (d > worst) { worst = d; where = at[k] - at[1] }
+					if (!gap && d > worst) { worst = d; where = at[k] - at[1] }
 					early[i] = late[i] = 0
 				}
-				windows++; first = k
+				windows += !gap; gap = 0; first = k
 			}
 			printf "     %d windows, worst difference %.2f points, %.1f s after the beginning\n", windows, worst, where > "/dev/stderr"
 			print (windows >= 5 ? worst + 0 : 100)
@@ -130,12 +131,12 @@ check "servers got what it says, within 2 points" within "$(compare "$LAB_DIR/sa
 check "all of it is in Amsterdam" within "$(group_share gcp/europe-west4)" 0.999 1
 
 lab_name=$name
-ebb --json shift start --pool eu --from eu-central-1 --to europe-west4 --steps 40%,90%@6s --bake 300ms --patience 2s \
+ebb --json shift start --pool eu --from eu-central-1 --to europe-west4 --steps 40%,90%@15s --bake 300ms --patience 4s \
 	--comment "the same, again" >"$LAB_DIR/shift"
 name=$(jq -r .name "$LAB_DIR/shift")
 check "a newer one takes over" equal "$(shift_is "$lab_name" .outcome) $(jq -r .share "$LAB_DIR/shift")" "superseded 1"
 check "it begins by going down to 40 %" becomes 10 "$name" '.share < 0.41 and .step == 1' true
-check "and is on its way to 90 %" becomes 10 "$name" '.share > 0.6' true
+check "and is on its way to 90 %" becomes 10 "$name" '.share > 0.45' true
 before=$(shift_is "$name" '"\(.share) \(.elapsed_s)"')
 lab_edge_kill edge-1
 need "ebbd starts again after SIGKILL in mid-ramp" lab_edge_start edge-1 "$LAB_DIR/edge-1/ebb.yaml"
@@ -145,7 +146,7 @@ read -r share elapsed <<<"$before"
 read -r phase share_after elapsed_after <<<"$after"
 check "it is in the same ramp" equal "$phase" ramp
 check "what was lost is a second of it at most" within "$(awk "BEGIN { print $elapsed_after - $elapsed }")" -1.1 1.5
-check "and of its share" within "$(awk "BEGIN { print $share_after - $share }")" -0.1 0.1
+check "and of its share" within "$(awk "BEGIN { print $share_after - $share }")" -0.04 0.05
 check "the history is there" test "$(stages "$lab_name" | grep -c bake)" -ge 3
 for sick in $(lab_backends_of ams); do lab_backend_sick "$sick" 100; done
 check "a target that turns sick in the middle holds it" becomes 5 "$name" '.holds | index("gate") != null' true
@@ -153,7 +154,7 @@ share=$(shift_is "$name" .share)
 sleep 1
 check "where it is" equal "$(shift_is "$name" '"\(.phase) \(.share)"')" "ramp $share"
 check "because of $(shift_is "$name" .gate.why)" equal "$(shift_is "$name" .gate.why)" availability
-check "and turns it back" becomes 5 "$name" '"\(.phase) \(.outcome)"' "back aborted"
+check "and turns it back" becomes 8 "$name" '"\(.phase) \(.outcome)"' "back aborted"
 check "from there, down" becomes 5 "$name" ".share < $share - 0.1" true
 for sick in $(lab_backends_of ams); do lab_backend_sick "$sick" 0; done
 
@@ -186,5 +187,23 @@ ebb shift start --pool eu --from gcp/europe-west4 --to aws/eu-west-1 --steps 10%
 check "--wait gives up after --wait-time: exit 4" equal $? 4
 ebb shift start --pool eu --from gcp/europe-west4 --to aws/eu-west-1 --steps 10%@20s --ttl 500ms --wait --wait-time 20s >/dev/null 2>&1
 check "--wait on one that ends badly: exit 5" equal $? 5
+
+if [ "$SCALE" = 1 ]; then # handshakes alone: probes are well, but every fourth client port gets no answer from Amsterdam's servers
+	check "Frankfurt is well again" lab_wait_health edge-1
+	lab_spawn client-1 "$LAB_DIR/http" "$LAB_TOOLS/http_client" -r 400 -s 13 -t 8000 $LAB_VIP4_GUE 80 && http=$LAB_PID
+	ebb --json shift start --pool eu --from aws/eu-central-1 --to gcp/europe-west4 --steps 50%,60%@60s --bake 5s >"$LAB_DIR/shift"
+	name=$(jq -r .name "$LAB_DIR/shift")
+	check "a shift is on its way" becomes 20 "$name" '"\(.phase) \(.step)"' "ramp 1"
+	for lossy in $(lab_backends_of ams); do
+		lab_ip "$lossy" rule add to 198.51.100.0/24 sport 80 dport 1025-17000 blackhole # no SYN-ACK for these
+	done
+	check "handshakes that stay away hold it" becomes 10 "$name" '.holds | index("gate") != null' true
+	why=$(ebb --json history --type shift | jq -r "select(.shift == \"$name\" and .phase == \"ramp\" and (.holds | index(\"gate\"))) | .gate.why" | head -n 1)
+	say "$(shift_is "$name" .gate | jq -c .)"
+	check "because of $why" equal "$why" completion
+	check "and turn it back" becomes 20 "$name" .outcome aborted
+	kill "$http"
+	wait "$http"
+fi
 kill "$flood"
 finish
