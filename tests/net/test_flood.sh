@@ -27,16 +27,20 @@ moved_points() { # SHARES: by how much any server's share differs from then
 	jq -n --argjson a "$1" --argjson b "$(shares)" '[$a | keys[] | ($a[.] - $b[.]) * 100 | fabs] | max'
 }
 
+suspected() { lab_ebb edge-1 --json status | jq .probes.suspected; }
+
 storm() { # NAME VIP [-a]
-	local name=$1 vip=$2 before points
+	local name=$1 vip=$2 before points probes seconds
 	shift 2
-	before=$(shares)
+	before=$(shares) probes=$(suspected)
 	flood "$gateway" "$@" "$vip" >"$LAB_DIR/flood" &
 	sleep 2
 	check "$name: during it, connections are answered" \
 		lab_run client-1 "$LAB_TOOLS/http_client" -n 200 -p 8 -t 10000 -s $SEED $LAB_VIP4_IPIP 80 >/dev/null
 	wait $!
 	check "$name: $(jq -r '"\(.sent) packets in \(.seconds) s"' "$LAB_DIR/flood") were sent" equal "$(jq .sent "$LAB_DIR/flood")" "$PACKETS"
+	probes=$(($(suspected) - probes)) seconds=$(jq '.seconds | ceil' "$LAB_DIR/flood")
+	check "$name: no more than 20 probes a second by suspicion ($probes in $seconds s)" within "$probes" 0 $((20 * seconds + 40))
 	points=$(moved_points "$before")
 	check "$name: no server's share moved by more than 2 points ($points)" within "$points" 0 2
 	for file in gue4 ipip6; do check "$name: no conversation over $file broke" equal "$(grep -c '"broken"' "$LAB_DIR/$file")" 0; done

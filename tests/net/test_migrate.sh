@@ -80,9 +80,9 @@ kill "${clients[@]}"
 wait "${clients[@]}"
 for vip in $LAB_VIP4_GUE $LAB_VIP6_IPIP 2001:db8:5b::2:7; do
 	[ $vip = 2001:db8:5b::2:7 ] || {
-	result=$(tail -n 1 "$LAB_DIR/udp-$vip")
-	check "$vip: $(jq .said <<<"$result") datagrams, none lost" equal "$(jq .lost <<<"$result")" 0
-	check "$vip: there was traffic" within "$(jq .said <<<"$result")" 5000 1000000
+		result=$(tail -n 1 "$LAB_DIR/udp-$vip")
+		check "$vip: $(jq .said <<<"$result") datagrams, none lost" equal "$(jq .lost <<<"$result")" 0
+		check "$vip: there was traffic" within "$(jq .said <<<"$result")" 5000 1000000
 	}
 	result=$(tail -n 1 "$LAB_DIR/tcp-$vip")
 	check "$vip: 100 conversations, none broken" equal "$(jq '[.conversations, .broken] | tostring' <<<"$result")" '"[100,0]"'
