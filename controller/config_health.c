@@ -10,6 +10,7 @@
 
 #define HOUR 3600.0
 #define DAY  86400.0
+#define RISE_PART 4 /* a group with a quarter of the pool returns by `rise`, a smaller one by less */
 
 const char *const config_report_names[] = {"none", "agent", "json", "json_https"};
 static_assert(sizeof(config_report_names) / sizeof(char *) == CONFIG_REPORT__COUNT, "names");
@@ -51,7 +52,7 @@ static const struct config_weights weights_defaults = {
 	.slew_degraded = 0.02,
 	.slew_dead = 0.20,
 	.slew_rise = 0.005,
-	.slew_rise_part = 0.02,
+	.slew_rise_part = RISE_PART * 0.005,
 	.dead_below = 0.25,
 	.return_above = 0.35,
 	.return_after_s = 60,
@@ -335,6 +336,8 @@ static void apply_slew(struct config_context *ctx, const struct raw_slew *raw,
 	config_take_ratio(ctx, "degraded", raw->degraded, 0.0001, 10, &weights->slew_degraded);
 	config_take_ratio(ctx, "dead", raw->dead, 0.0001, 10, &weights->slew_dead);
 	config_take_ratio(ctx, "rise", raw->rise, 0.0001, 10, &weights->slew_rise);
+	if (raw->rise) /* whoever wants faster returns wants them of small groups too */
+		weights->slew_rise_part = RISE_PART * weights->slew_rise;
 	config_take_ratio(ctx, "rise_part", raw->rise_part, 0.0001, 10, &weights->slew_rise_part);
 	config_leave(ctx);
 }

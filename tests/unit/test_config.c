@@ -352,13 +352,17 @@ static void test_weights(void **state)
 		     "  publish: {change: 1%, after: 5s}\n"
 		     "pools:\n"
 		     "- {name: a, tiers: [], drain: 60s}\n"
-		     "- {name: b, tiers: [], weights: {overprovisioning: 2, slew: {dead: 100%}}}\n");
+		     "- {name: b, tiers: [], weights: {overprovisioning: 2, slew: {dead: 100%}}}\n"
+		     "- {name: c, tiers: [], weights: {slew: {rise: 2%, rise_part: 3%}}}\n");
 	const struct config_weights *a = &config->pools[0].weights, *b = &config->pools[1].weights;
 
 	assert_double(a->overprovisioning, 1.2);
 	assert_double(a->slew_degraded, 0.03);
 	assert_double(a->slew_dead, 0.3);
 	assert_double(a->slew_rise, 0.01);
+	assert_double(a->slew_rise_part, 0.04); /* four times that */
+	assert_double(b->slew_rise_part, 0.04);
+	assert_double(config->pools[2].weights.slew_rise_part, 0.03);
 	assert_double(a->dead_below, 0.1);
 	assert_double(a->return_above, 0.2);
 	assert_double(a->return_after_s, 120);
