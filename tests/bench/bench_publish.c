@@ -300,8 +300,13 @@ static double cpu_us(void)
 	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec * 1e-3;
 }
 
-static void print_tick(const char *what, struct times *t, double used_us)
+/* CPU time: the target is 10 ms of one core, whoever else is on it. */
+static void print_tick(const char *what, struct times *t)
 {
+	double used_us = 0;
+
+	for (int run = 0; run < RUNS; run++)
+		used_us += t->us[run];
 	qsort(t->us, RUNS, sizeof(t->us[0]), by_size);
 	printf("%-64s min %9.1f us  median %9.1f us  worst %9.1f us  CPU %4.1f %%  under 10 ms: %s\n", what, t->us[0],
 	       t->us[RUNS / 2], t->us[RUNS - 1], 100 * used_us / (RUNS * TICK_US),
@@ -330,7 +335,7 @@ static void big_tick(void)
 	struct times rest, slide;
 	struct bench b;
 	struct signals *signals;
-	double begin = now_us(), used[2] = {0};
+	double begin = now_us();
 
 	start(&b, 10000, 100, 64);
 	if (signals_new(sizes.backends, &signals))
@@ -338,15 +343,12 @@ static void big_tick(void)
 	printf("%-64s     %9.1f ms\n", "10,000 backends, 64 pools of 65,536 slots: model and first tables",
 	       (now_us() - begin) / 1000);
 	for (int run = 0; run < 2 * RUNS; run++) {
-		double used_before = cpu_us();
-
-		begin = now_us();
+		begin = cpu_us();
 		whole_tick(&b, signals, run, run >= RUNS);
-		(run < RUNS ? &rest : &slide)->us[run % RUNS] = now_us() - begin;
-		used[run >= RUNS] += cpu_us() - used_before;
+		(run < RUNS ? &rest : &slide)->us[run % RUNS] = cpu_us() - begin;
 	}
-	print_tick("10,000 backends, 64 pools: tick, all healthy", &rest, used[0]);
-	print_tick("10,000 backends, 64 pools: tick, a third degrading, all pools move", &slide, used[1]);
+	print_tick("10,000 backends, 64 pools: tick, all healthy", &rest);
+	print_tick("10,000 backends, 64 pools: tick, a third degrading, all pools move", &slide);
 	signals_free(signals);
 	stop(&b);
 }
