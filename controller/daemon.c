@@ -84,8 +84,10 @@ static void on_report(void *ctx, uint32_t id, const struct report *report, const
 
 	if (d->ending || backend == UINT32_MAX)
 		return;
-	if (report)
+	if (report) {
 		d->told |= model_report(d->model, backend, report, now);
+		sandboxes_reported(d->sandboxes, (uint16_t)id);
+	}
 	else
 		model_no_report(d->model, backend, why, now);
 }

@@ -12,6 +12,7 @@
 #include "controller/address.h"
 #include "controller/log.h"
 #include "controller/namehash.h"
+#include "controller/place.h"
 #include "maps/hash.h"
 
 #define NAME_TRIES 64
@@ -32,7 +33,7 @@ struct sandboxes {
 	void *ctx;
 	uint64_t count;
 	uint64_t unsettled; /* with a former backend; may be too high after a race, never too low */
-	uint32_t on[BACKENDS_MAX + 1];
+	struct place_counts counts;
 	uint64_t changes[SANDBOX_CHANGE__COUNT];
 	uint32_t cursor; /* of sandboxes_tick() */
 	struct sandbox_index index;
@@ -66,7 +67,7 @@ static int count_all(struct sandboxes *s)
 		if (e && e != -ENOENT)
 			return e;
 		for (uint32_t i = 0; i < s->batch.count; i++) {
-			s->on[s->batch.values[i].backend]++;
+			s->counts.on[s->batch.values[i].backend]++;
 			s->unsettled += s->batch.values[i].former != BACKEND_NONE;
 		}
 		s->count += s->batch.count;
@@ -316,30 +317,11 @@ static int enter(struct sandboxes *s, const struct model *m, const struct sandbo
 		return written(s, e, err);
 	index_add(s, key, &value);
 	s->count++;
-	s->on[value.backend]++;
+	s->counts.on[value.backend]++;
+	s->counts.came[value.backend]++;
 	*ret_value = value;
 	tell(s, change, key, &value);
 	return 0;
-}
-
-static int takes_new(const struct model *m, uint32_t backend, struct err *err)
-{
-	const struct model_backend *b = &m->backends[backend];
-
-	if (b->leaving || b->state != BACKEND_STATE_READY)
-		return err_set(err, EBUSY, "backend %s is not ready (%s)", b->name,
-			       b->leaving ? "leaving" : model_state_names[b->state]);
-	return 0;
-}
-
-/* The backend of the slot that an unplaced sandbox goes by; as bpf/key.h hashes it. */
-static uint32_t by_slot(const struct model *m, const struct model_pool *pool,
-			const struct sandbox_key *key)
-{
-	uint64_t hash = hash_address(hash_is_ipv4(&key->address), &key->address, key->port_be,
-				     m->hash_seed);
-
-	return model_find_backend_id(m, pool->primaries[hash_slot(hash, pool->slot_count)]);
 }
 
 int sandboxes_place(struct sandboxes *s, const struct model *m, uint32_t service,
@@ -347,18 +329,16 @@ int sandboxes_place(struct sandboxes *s, const struct model *m, uint32_t service
 		    struct sandbox *ret_value)
 {
 	const struct model_pool *pool = &m->pools[m->services[service].pool];
+	bool chooses = backend == UINT32_MAX;
 	struct sandbox value;
-	int e;
+	int e = dataplane_sandbox_get(s->dataplane, key, &value);
 
-	if (backend == UINT32_MAX && !dataplane_sandbox_get(s->dataplane, key, &value)) {
+	if (!e && (chooses || value.backend == m->backends[backend].id)) {
 		*ret_value = value; /* asked again: it stays where it is */
 		return 0;
 	}
-	if (backend == UINT32_MAX)
-		backend = by_slot(m, pool, key);
-	if (backend == UINT32_MAX)
-		return err_set(err, EBUSY, "pool %s has no backend that takes traffic", pool->name);
-	e = takes_new(m, backend, err);
+	e = chooses ? place_choose(m, pool, key, &s->counts, err, &backend)
+		    : place_check(m, backend, &s->counts, err);
 	return e ? e : enter(s, m, key, backend, SANDBOX_PLACED, err, ret_value);
 }
 
@@ -395,8 +375,9 @@ int sandboxes_move(struct sandboxes *s, const struct model *m, const struct sand
 		if (e)
 			return written(s, e, err);
 		index_change(s, key, &value);
-		s->on[old.backend]--;
-		s->on[value.backend]++;
+		s->counts.on[old.backend]--;
+		s->counts.on[value.backend]++;
+		s->counts.came[value.backend]++;
 		s->unsettled += old.former == BACKEND_NONE;
 		tell(s, SANDBOX_MOVED, key, &value);
 	}
@@ -419,7 +400,7 @@ int sandboxes_del(struct sandboxes *s, const struct sandbox_key *key, struct err
 		return err_set(err, -e, "cannot write the sandboxes map: %s", strerror(-e));
 	}
 	s->count--;
-	s->on[value.backend]--;
+	s->counts.on[value.backend]--;
 	s->unsettled -= value.former != BACKEND_NONE;
 	*ret_value = value;
 	tell(s, SANDBOX_DELETED, key, &value);
@@ -466,6 +447,11 @@ int sandboxes_list(struct sandboxes *s, const struct sandboxes_filter *filter,
 	return (int)found;
 }
 
+void sandboxes_reported(struct sandboxes *s, uint16_t id)
+{
+	s->counts.came[id] = 0;
+}
+
 uint64_t sandboxes_count(const struct sandboxes *s)
 {
 	return s->count;
@@ -473,7 +459,7 @@ uint64_t sandboxes_count(const struct sandboxes *s)
 
 uint32_t sandboxes_on(const struct sandboxes *s, uint16_t id)
 {
-	return s->on[id];
+	return s->counts.on[id];
 }
 
 uint64_t sandboxes_changes(const struct sandboxes *s, enum sandbox_change change)
@@ -522,7 +508,8 @@ void sandboxes_forget(struct sandboxes *s, uint16_t id)
 	uint32_t cursor = 0;
 	int e;
 
-	if (!s->on[id] && !s->unsettled)
+	s->counts.came[id] = 0;
+	if (!s->counts.on[id] && !s->unsettled)
 		return;
 	do {
 		e = next_batch(s, &cursor);

@@ -65,8 +65,9 @@ EBB_MUST_CHECK int sandboxes_address(struct sandboxes *s, const struct model *mo
 
 /*
  * `backend` is an index into the model. place: UINT32_MAX lets the service's slot table choose, so that every edge chooses
- * alike. Doing again what is so already is success. -EEXIST: it lives elsewhere; -ENOENT; -EBUSY: the backend takes no
- * new ones, or the pool has none; -E2BIG: the map is full.
+ * alike (place.h). add and move say what is so, and are bounded by nothing. Doing again what is so already is success.
+ * -EEXIST: it lives elsewhere; -ENOENT; -EBUSY: the backend takes no new ones, or the pool has none that does; -E2BIG: the
+ * map is full.
  */
 EBB_MUST_CHECK int sandboxes_place(struct sandboxes *s, const struct model *model, uint32_t service,
 				   const struct sandbox_key *key, uint32_t backend, struct err *err,
@@ -94,6 +95,9 @@ uint32_t sandboxes_on(const struct sandboxes *s, uint16_t backend_id);
 const struct sandbox_index *sandboxes_index(const struct sandboxes *s);
 /* How often each change was made since the start. */
 uint64_t sandboxes_changes(const struct sandboxes *s, enum sandbox_change change);
+
+/* What this backend reports is of now: it has counted all that came so far. */
+void sandboxes_reported(struct sandboxes *s, uint16_t backend_id);
 
 /* Looks at the next part of the map: former backends whose time is over, or that are gone, are forgotten. */
 void sandboxes_tick(struct sandboxes *s, const struct model *model, uint64_t boot_s);

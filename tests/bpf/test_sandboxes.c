@@ -155,6 +155,70 @@ static void place_is_by_the_table_and_idempotent(void **state)
 					 NULL, &v), -EBUSY);
 }
 
+static void told(const char *name, uint32_t sandboxes, uint32_t capacity, uint32_t warm)
+{
+	const struct report report = {.has_sandboxes = true, .sandboxes = sandboxes, .has_capacity = true,
+				      .capacity = capacity, .has_warm = true, .warm = warm};
+	uint32_t at = model_find_backend(model, name);
+
+	(void)model_report(model, at, &report, (struct mono_ns){4000});
+	sandboxes_reported(boxes, model->backends[at].id);
+}
+
+static uint32_t placed_on_a, placed_on_b;
+
+/* Numbers from..to, wherever there is room; how many were refused. */
+static uint32_t place_many(uint32_t from, uint32_t to)
+{
+	uint32_t refused = 0;
+	struct sandbox v;
+
+	placed_on_a = placed_on_b = 0;
+	for (; from < to; from++) {
+		struct sandbox_key k = key("2001:db8::");
+		int e;
+
+		k.address.bytes[15] = (uint8_t)from;
+		k.address.bytes[14] = (uint8_t)(from >> 8);
+		e = sandboxes_place(boxes, model, 0, &k, UINT32_MAX, NULL, &v);
+		assert_true(!e || e == -EBUSY);
+		refused += e != 0;
+		placed_on_a += !e && v.backend == id("a");
+		placed_on_b += !e && v.backend == id("b");
+	}
+	return refused;
+}
+
+static void place_is_bounded_by_what_is_reported(void **state)
+{
+	struct sandbox_key k = key("2001:db8::ffff");
+	struct sandbox v;
+	struct err err;
+
+	told("a", 90, 100, 50); /* ninety run there that are none of ours */
+	told("b", 0, 1000, 500);
+	assert_int_equal(place_many(0, 100), 0);
+	assert_int_equal(placed_on_a, 10); /* then it is full, before it says so */
+	assert_int_equal(placed_on_b, 90);
+	assert_int_equal(sandboxes_place(boxes, model, 0, &k, model_find_backend(model, "a"), &err, &v), -EBUSY);
+	assert_non_null(strstr(err.text, "backend a has room for 100"));
+	told("a", UINT32_MAX, UINT32_MAX, 5); /* nonsense is full, too */
+	assert_int_equal(sandboxes_place(boxes, model, 0, &k, model_find_backend(model, "a"), &err, &v), -EBUSY);
+	told("a", 50, 100, 5); /* forty ended; five wait */
+	assert_int_equal(place_many(100, 200), 0);
+	assert_int_equal(placed_on_a, 5);
+	told("b", 200, 300, 20);
+	told("a", 55, 60, 0); /* none is warm any more, but for twenty of b */
+	assert_int_equal(place_many(200, 220), 0);
+	assert_int_equal(placed_on_b, 20);
+	assert_int_equal(place_many(220, 400), 180 - 5 - 80); /* cold, until all is full */
+	assert_int_equal(placed_on_a, 5);
+	assert_int_equal(placed_on_b, 80);
+	/* what is there already is no new one; and whoever says what is so is not refused */
+	assert_int_equal(place_many(0, 100), 0);
+	assert_int_equal(sandboxes_add(boxes, model, &k, model_find_backend(model, "a"), NULL, &v), 0);
+}
+
 static void add_move_del(void **state)
 {
 	struct sandbox_key k = key("2001:db8::5");
@@ -354,6 +418,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(keys),
 		TEST(place_is_by_the_table_and_idempotent),
+		TEST(place_is_bounded_by_what_is_reported),
 		TEST(add_move_del),
 		TEST(many_over_a_restart_and_a_backend_that_is_freed),
 		TEST(the_index_grows_and_shrinks_with_the_map),
