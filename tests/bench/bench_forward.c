@@ -43,6 +43,7 @@ static const struct row rows_forward[] = {
 	{"gue4, flow from before the move, 64k flows", K64, ACK, TCP(GUE, MOVED, MOVED)},
 	{"4in4, track: always, 64k flows", K64, ACK, TCP(IPIP, ALWAYS, SETTLED)},
 	{"gue4, SYN flood", FLOOD, SYN, TCP(GUE, MOVED, SETTLED)},
+	{"gue4, SYN flood into unsettled slots", FLOOD, SYN, TCP(GUE, MOVED, MOVED)},
 	{"6in6, 64k flows", K64, ACK, TCP(IPIP, MOVED, SETTLED_IPV6), .ipv6 = true},
 	{"gue6, 64k flows, IPv6", K64, ACK, TCP(GUE, MOVED, SETTLED_IPV6), .ipv6 = true},
 };

@@ -13,7 +13,7 @@ enum towards { ONE_VIP, ALL_VIPS, SANDBOXES, FOREIGN, NO_IP };
 /* For how many flows the flow table is made. */
 enum table { TABLE_DEFAULT, TABLE_128K, TABLE_2M, TABLE__COUNT };
 
-enum notes { NOTES_NONE, NOTES_YOUNG, NOTES_ALL };
+enum notes { NOTES_NONE, NOTES_YOUNG, NOTES_SOME, NOTES_ALL };
 
 #define NEW_FLOWS 0xffffffffu /* as a number of flows: one a packet */
 #define FLOOD     0u
@@ -32,6 +32,7 @@ struct row {
 	enum towards towards;
 	enum notes notes;
 	enum table table;
+	bool in_pairs;        /* each flow sends a SYN and an ACK */
 	bool noted;           /* every flow has sent a SYN and an ACK before */
 	bool stages;          /* ask where the nanoseconds go */
 	bool kept;            /* by a former owner */
@@ -96,6 +97,8 @@ __attribute__((unused)) static const struct row rows[] = {
 	 .notes = NOTES_ALL},
 	{"4in4, new flow every packet", NEW_FLOWS, SYN, TCP(IPIP, ALWAYS, SETTLED), 20, 220,
 	 .notes = NOTES_YOUNG},
+	{"4in4, SYN and ACK of a new flow each, by halves", NEW_FLOWS, ACK, TCP(IPIP, ALWAYS, SETTLED), 20, 220,
+	 .notes = NOTES_SOME, .in_pairs = true},
 	{"4in4, SYN flood", FLOOD, SYN, TCP(IPIP, ALWAYS, SETTLED), 20, 100, .notes = NOTES_YOUNG},
 	{"4in4, ACK flood", FLOOD, ACK, TCP(IPIP, ALWAYS, SETTLED), 20, 0, .notes = NOTES_YOUNG},
 	{"-- IPv6 TCP"},
@@ -194,6 +197,7 @@ static inline void traffic_set(struct wrap *to, const struct row *row, uint8_t t
 		.source_port = row->flows == FLOOD ? FLOOD_PORT : KNOWN_PORT,
 		.is_ipv4 = !row->ipv6,
 		.is_random = row->flows == FLOOD,
+		.in_pairs = row->in_pairs,
 	};
 
 	memcpy(w.frame, "\x02\0\0\0\0\x01\x02\0\0\0\0\x02", 12);

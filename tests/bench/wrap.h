@@ -15,9 +15,10 @@ struct wrap {
 	__u32 destination;      /* the same of the destination */
 	__be16 port_be;
 	__u8 is_ipv4;
-	__u8 is_random;    /* flows in no order, out of 2^32 */
+	__u8 is_random;    /* flows in no order, out of 2^47 */
 	__u16 source_port; /* the least, host order; at most 32768 */
-	__u16 reserved;
+	__u8 in_pairs;     /* each flow sends a SYN and an ACK, one after the other */
+	__u8 reserved;
 	__u8 frame[96]; /* the IP header at 16, so that words are aligned; Ethernet before, its type
 			   at 12 */
 };

@@ -37,16 +37,16 @@ static __always_inline void wrap_copy(void *to, const __u8 *from, int length)
 		*(volatile __u32 *)(to + i) = *(const __u32 *)(from + i + 2);
 }
 
-/* Which flow is next: by index, or (a flood) anywhere. */
-static __always_inline __u32 wrap_flow(const struct wrap *w)
+/* Which flow is next: by index, or (a flood) anywhere in 2^47, so that hardly one comes twice. */
+static __always_inline __u64 wrap_flow(const struct wrap *w)
 {
-	__u64 i = w->next;
+	__u64 i = w->in_pairs ? w->next >> 1 : w->next;
 
 	if (w->is_random) {
 		i *= 0x9e3779b97f4a7c15ULL;
 		i ^= i >> 29;
 		i *= 0xbf58476d1ce4e5b9ULL;
-		return i >> 32;
+		return i ^ i >> 32;
 	}
 	return i & w->flow_mask;
 }
@@ -54,12 +54,15 @@ static __always_inline __u32 wrap_flow(const struct wrap *w)
 static __always_inline void wrap_vary(void *source, void *destination, void *ports,
 				      const struct wrap *w)
 {
-	__u32 i = wrap_flow(w);
+	__u64 flow = wrap_flow(w);
+	__u32 i = flow, port = i + (flow >> 32);
 
 	*(volatile __u32 *)source = bpf_htonl(w->source + i);
 	*(volatile __u32 *)destination = bpf_htonl(w->destination + (i & w->destination_mask));
 	*(volatile __u32 *)ports =
-		w->port_be << 16 | bpf_htons(w->source_port + (i * 0x9e37 & 0x7fff));
+		w->port_be << 16 | bpf_htons(w->source_port + (port * 0x9e37 & 0x7fff));
+	if (w->in_pairs)
+		*(volatile __u8 *)(ports + 13) = w->next & 1 ? 0x10 : 0x02;
 }
 
 static __always_inline bool wrap_write(void *data, void *data_end, const struct wrap *w)
