@@ -137,30 +137,31 @@ static void simulate_print(struct cli *cli, const json_t *summary)
 
 /* --- doing it */
 
-static int simulate_draw(const struct sim *sim, const json_t *params, FILE *svg)
+/* The pool that is drawn; UINT32_MAX: there is none of that name. */
+static uint32_t simulate_pool(const struct scenario *scenario, const json_t *params)
 {
-	const char *pool = option(params, "_pool");
-	uint32_t p = 0;
+	const char *name = option(params, "_pool");
 
-	if (!svg)
-		return CLI_DONE;
-	while (pool && p < sim->pool_count && strcmp(sim->pools[p].name, pool))
-		p++;
-	if (p == sim->pool_count)
-		return cli_fail(CLI_REFUSED, "the scenario has no pool %s", pool);
-	return sim_svg(sim, p, svg) ? cli_fail(CLI_REFUSED, "the picture cannot be written") : CLI_DONE;
+	for (uint32_t p = 0; p < scenario->config->pool_count; p++)
+		if (!name || !strcmp(scenario->config->pools[p].name, name))
+			return p;
+	return UINT32_MAX;
 }
 
 static int simulate_run(struct cli *cli, const struct scenario *scenario, const json_t *params, FILE *csv, FILE *svg)
 {
+	uint32_t pool = simulate_pool(scenario, params);
 	struct err err = {{0}};
 	struct sim *sim = NULL;
 	json_t *summary;
-	int rc;
+	int rc = CLI_DONE;
 
+	if (pool == UINT32_MAX)
+		return cli_fail(CLI_REFUSED, "the scenario has no pool %s", option(params, "_pool"));
 	if (sim_run(scenario, csv, &err, &sim))
 		return cli_fail(CLI_REFUSED, "%s", err.text);
-	rc = simulate_draw(sim, params, svg);
+	if (svg && sim_svg(sim, pool, svg))
+		rc = cli_fail(CLI_REFUSED, "the picture cannot be written");
 	summary = sim_summary(sim);
 	if (rc == CLI_DONE && cli->json)
 		cli_print_json(cli, summary, false);
