@@ -169,6 +169,8 @@ static inline void fuzz_add_prefixes(struct fuzz_world *w, struct random *r)
 	}
 	w->maps.settings->hash_seed = w->model.hash_seed;
 	w->maps.settings->table[0] = table;
+	w->model.tells = one_in(r, 2);
+	w->maps.settings->icmp_rate_pps = w->model.tells ? 1000000000 : 0;
 	w->maps.settings->layout = MAPS_LAYOUT;
 }
 

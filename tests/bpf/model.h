@@ -90,6 +90,7 @@ struct model {
 	uint32_t note_count;
 	struct model_datagram datagrams[MODEL_DATAGRAMS + 1];
 	uint32_t datagram_count;
+	bool tells; /* senders of what is too big are told, as often as it happens */
 };
 
 /* --- bytes */
@@ -604,6 +605,64 @@ static inline enum verdict model_send(const struct model *m, const struct nextho
 						       : VERDICT_DROP_NO_PORT;
 }
 
+/* How much of the sender's packet fits, with room for two hops; 0: nothing. */
+static inline uint32_t model_fits(const struct service *s, const struct backend *b)
+{
+	uint32_t outer = 0;
+
+	if (s->encap != ENCAP_L2)
+		outer += b->family == 4 ? 20 : 40;
+	if (s->encap == ENCAP_GUE)
+		outer += 16 + 2 * (b->family == 4 ? 4 : 16);
+	return b->path_mtu_bytes > outer ? b->path_mtu_bytes - outer : 0;
+}
+
+/*
+ * "Fragmentation needed" (RFC 792, RFC 1191) or "packet too big" (RFC 4443), from whom the packet was for to whom it came
+ * from, quoting its first 128 or 512 bytes; only where they are there, and in IPv4 only where DF is set.
+ */
+static inline enum verdict model_too_big(const struct model *m, const struct service *s, const struct backend *b,
+					 const struct model_packet *p, const struct model_frame *f,
+					 struct model_frame *out)
+{
+	const uint8_t *ip = f->bytes + p->l3;
+	uint32_t quote = p->ipv4 ? 128 : 512, size = p->ipv4 ? 4 : 16, at = p->ipv4 ? 12 : 8, mtu = model_fits(s, b);
+	uint8_t *head, *icmp, pseudo[40] = {0};
+
+	if (p->quoted || !mtu || p->end - p->l3 < quote || (p->ipv4 && !(ip[6] & 0x40)) || !m->tells)
+		return VERDICT_DROP_TOO_BIG;
+	out->length = 0;
+	memcpy(model_add(out, 6), f->bytes + 6, 6);
+	memcpy(model_add(out, 6), f->bytes, 6);
+	memcpy(model_add(out, p->l3 - 12), f->bytes + 12, p->l3 - 12);
+	head = model_add(out, p->ipv4 ? 20 : 40);
+	memset(head, 0, p->ipv4 ? 20 : 40);
+	icmp = model_add(out, 8);
+	memset(icmp, 0, 8);
+	memcpy(model_add(out, quote), ip, quote);
+	memcpy(head + at, ip + at + size, size);
+	memcpy(head + at + size, ip + at, size);
+	if (p->ipv4) {
+		memcpy(head, "\x45\0\0\0\0\0\x40\0\x40\1", 10);
+		model_put16(head + 2, 28 + quote);
+		model_put16(head + 10, ~model_sum(head, 20, 0) & 0xffff);
+		icmp[0] = 3;
+		icmp[1] = 4;
+		model_put16(icmp + 6, mtu);
+		model_put16(icmp + 2, ~model_sum(icmp, 8 + quote, 0) & 0xffff);
+		return VERDICT_ANSWER_TOO_BIG;
+	}
+	memcpy(head, "\x60\0\0\0\0\0\x3a\x40", 8);
+	model_put16(head + 4, 8 + quote);
+	icmp[0] = 2;
+	model_put16(icmp + 6, mtu);
+	memcpy(pseudo, head + 8, 32);
+	model_put16(pseudo + 34, 8 + quote);
+	pseudo[39] = IPPROTO_ICMPV6;
+	model_put16(icmp + 2, ~model_sum(icmp, 8 + quote, model_sum(pseudo, 40, 0)) & 0xffff);
+	return VERDICT_ANSWER_TOO_BIG;
+}
+
 static inline enum verdict model_forward(const struct model *m, const struct service *s,
 					 const struct model_packet *p, const struct model_route *r,
 					 const struct model_frame *f, struct model_frame *out)
@@ -623,7 +682,7 @@ static inline enum verdict model_forward(const struct model *m, const struct ser
 	if (s->encap != ENCAP_L2)
 		outer = gue_length + (b->family == 4 ? 20 : 40);
 	if (inner + outer > b->path_mtu_bytes)
-		return VERDICT_DROP_TOO_BIG;
+		return model_too_big(m, s, b, p, f, out);
 	out->length = 0;
 	model_ethernet(out, n, s->encap == ENCAP_L2 ? p->ipv4 : b->family == 4);
 	if (s->encap != ENCAP_L2 && b->family == 4)
