@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * bench_slots: what the slot table costs, and how many slots it moves against the fewest possible
- * (half the sum of the differences of quotas). Times are of this process' CPU, so that neighbours on
- * the machine count little. The map's side of a change is another bench's.
- */
-/*
- * bench_slots: what the slot table costs, and how many slots it moves against the fewest possible
  * (half the sum of the differences of quotas). Times are of this process' CPU, so that neighbours on the machine count
  * little. The map's side of a change is another bench's.
  */
