@@ -221,6 +221,7 @@ bench: all $(BENCH)
 install: all
 	install -D -m 0755 build/ebbd $(DESTDIR)$(PREFIX)/sbin/ebbd
 	install -D -m 0755 build/ebb $(DESTDIR)$(PREFIX)/bin/ebb
+	install -D -m 0644 packaging/ebbd.service $(DESTDIR)$(PREFIX)/lib/systemd/system/ebbd.service
 	install -D -m 0644 packaging/ebb.yaml $(DESTDIR)$(PREFIX)/share/doc/ebb/ebb.yaml
 	for s in packaging/scenarios/*.yaml; do \
 	  install -D -m 0644 $$s $(DESTDIR)$(PREFIX)/share/doc/ebb/scenarios/$${s##*/}; done
