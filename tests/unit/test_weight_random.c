@@ -248,7 +248,7 @@ static void faults_alone_in_one_tier(void **state)
 {
 	struct random r = random_start("one tier");
 
-	for (int round = 0; round < 40; round++)
+	for (int round = 0; round < 20; round++)
 		any_history(&r, 1, false);
 }
 
@@ -256,7 +256,7 @@ static void faults_alone_in_some_tiers(void **state)
 {
 	struct random r = random_start("some tiers");
 
-	for (int round = 0; round < 40; round++)
+	for (int round = 0; round < 20; round++)
 		any_history(&r, 3, false);
 }
 
@@ -264,7 +264,7 @@ static void faults_operators_and_shifts(void **state)
 {
 	struct random r = random_start("operators");
 
-	for (int round = 0; round < 40; round++)
+	for (int round = 0; round < 20; round++)
 		any_history(&r, 3, true);
 }
 
