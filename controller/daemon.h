@@ -101,6 +101,8 @@ EBB_MUST_CHECK int daemon_attach(struct daemon *d, const struct config *config,
 				 struct attachment *ret_attachments, struct err *err);
 /* An event to log, history and monitors. `event` is borrowed. */
 void daemon_event(struct daemon *d, enum model_event_kind kind, json_t *event, const char *line);
+/* daemon_prepare.c: configuration, directories, lock, state and history, before the data plane is touched. */
+EBB_MUST_CHECK int daemon_prepare(struct daemon *d, struct err *err);
 /* daemon_events.c: what the model, shifts and sandboxes tell; `ctx` is the daemon. */
 void daemon_model_event(void *ctx, const struct model_event *event);
 void daemon_shift_event(void *ctx, const struct shifts_entry *e, const struct shift_record *record);
