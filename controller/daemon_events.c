@@ -78,11 +78,11 @@ void daemon_shift_event(void *ctx, const struct shifts_entry *e, const struct sh
 	struct daemon *d = ctx;
 	json_t *event = shift_event(e, record);
 
-	log_info("shift", "name=%s pool=%s from=%s to=%s phase=%s was=%s step=%u share=%.4f holds=%#x cause=%s outcome=%s elapsed_s=%.1f actor=%s comment=%s",
+	log_info("shift", "name=%s pool=%s from=%s to=%s phase=%s was=%s step=%u share=%.4f holds=%#x cause=%s gate=%s outcome=%s elapsed_s=%.1f actor=%s comment=%s",
 		 e->name, e->pool, e->from, e->to, shift_phase_name(record->to),
 		 shift_phase_name(record->from), record->step, record->part, record->holds,
-		 shift_cause_name(record->cause), shift_outcome_name(record->outcome),
-		 record->total_s, log_quote(e->actor), log_quote(e->comment));
+		 shift_cause_name(record->cause), e->why[0] ? e->why : "go",
+		 shift_outcome_name(record->outcome), record->total_s, log_quote(e->actor), log_quote(e->comment));
 	d->shifts_saved = (struct mono_ns){0}; /* by the next tick at the latest */
 	if (!event)
 		return;

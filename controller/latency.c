@@ -46,6 +46,11 @@ void latency_tick(struct latency *l, const struct latency_params *p, double dt_s
 		l->usual_s += fmin(1, dt_s / p->usual_s) * above;
 }
 
+double latency_recent(const struct latency *l)
+{
+	return is_known(l) ? fastest(l) : -1;
+}
+
 double latency_excess(const struct latency *l)
 {
 	return is_known(l) ? fmin(LATENCY_MOST_S, fmax(0, fastest(l) - l->usual_s)) : 0;

@@ -39,6 +39,8 @@ void latency_forget(struct latency *l);
 void latency_tick(struct latency *l, const struct latency_params *p, double dt_s);
 /* Above its usual, [0, LATENCY_MOST_S]; 0 where it is not known. */
 double latency_excess(const struct latency *l);
+/* The fastest of the last answers, so that one stall is nothing; negative: there are too few. */
+double latency_recent(const struct latency *l);
 /* What the target of health is multiplied with, [LATENCY_FLOOR,1]. `shared_s`: what the others have too. */
 double latency_term(const struct latency *l, const struct latency_params *p, double shared_s);
 

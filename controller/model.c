@@ -19,7 +19,6 @@
 
 #define TICKS_AT_ONCE	  3.0 /* a daemon that slept does not make up for it in one jump */
 #define TABLES_A_TICK	  2   /* that merely slide; more wait for the next ticks, so that one tick stays short */
-#define PROBE_PART	  0.2 /* of how long a probe took, in the smoothed time */
 #define NEXTHOP_PENDING_S 2.0 /* this long an unanswered next hop counts as usable */
 
 const char *const model_state_names[] = {"free", "ready", "drain", "maint"};
@@ -145,8 +144,6 @@ void model_probe_result(struct model *m, uint32_t backend, enum probe_outcome ou
 	if (outcome == PROBE_OK || outcome == PROBE_BAD_STATUS)
 		latency_answer(&m->healths[backend].latency, took_s);
 	health_probe(&m->healths[backend], &m->health_params[b->region], outcome);
-	if (outcome == PROBE_OK)
-		b->probe_s = b->probe_s < 0 ? took_s : b->probe_s + PROBE_PART * (took_s - b->probe_s);
 	if (!m->doubted || (outcome != PROBE_TIMEOUT && outcome != PROBE_UNREACHABLE))
 		b->heard = now;
 }

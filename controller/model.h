@@ -108,7 +108,6 @@ struct model_backend {
 	bool hard_down;		/* by the health machine */
 	bool known;		/* there was evidence at least once */
 	struct mono_ns heard;	/* when there was evidence last; 0: not yet */
-	double probe_s;		/* how long good probes take, smoothed; negative: there was none */
 	double drain_s;		/* the longest `drain` of its pools */
 	bool leaving;		/* gone from the configuration, drains until `leave_at` */
 	struct mono_ns leave_at;

@@ -107,7 +107,6 @@ static int build_backends(struct build *b)
 		to->admin_weight = 1;
 		to->state = to->admin_state = BACKEND_STATE_READY;
 		to->nexthop_since = b->now;
-		to->probe_s = -1;
 		health_init(&m->healths[i], name_hash(to->name), probed(m, c->region));
 		to->health = health_value(&m->healths[i]);
 		if (model_index_add_name(m->index, to->name, i))
@@ -207,7 +206,6 @@ static void carry_backend(struct build *b, uint32_t from, uint32_t to)
 	new->hard_down = old->hard_down;
 	new->known = old->known;
 	new->heard = old->heard;
-	new->probe_s = old->probe_s;
 	carry_report(b, old, to);
 }
 

@@ -140,7 +140,7 @@ struct shift_view {
 	double availability;
 	double attempts, completion;   /* handshakes lately, and the completed part of them */
 	double completed, handshake_s; /* completed ones lately, and how long they took: geometric mean */
-	double probe_s;		       /* good probes lately: mean; negative: there are none */
+	double probe_s;		       /* of the last probes: mean over backends; negative: there are none */
 };
 
 /* The same before the shift began; negative: not known. */

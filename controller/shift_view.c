@@ -28,9 +28,10 @@ static bool heard_of(const struct model *m, const struct model_backend *b)
 }
 
 /* Probes count alike, handshakes as many as there are. */
-static void add_times(struct shift_view *view, const struct model_backend *b, double *logs,
-		      uint32_t *probes)
+static void add_times(struct shift_view *view, const struct model_backend *b, const struct latency *latency,
+		      double *logs, uint32_t *probes)
 {
+	double took_s = latency_recent(latency);
 	const struct model_signals *s = &b->signals;
 
 	view->attempts += s->recent;
@@ -38,9 +39,9 @@ static void add_times(struct shift_view *view, const struct model_backend *b, do
 	view->completed += s->timed;
 	if (s->timed > 0)
 		*logs += s->timed * log(s->took_s);
-	if (b->probe_s < 0 || b->hard_down)
+	if (took_s < 0 || b->hard_down)
 		return;
-	view->probe_s = view->probe_s < 0 ? b->probe_s : view->probe_s + b->probe_s;
+	view->probe_s = view->probe_s < 0 ? took_s : view->probe_s + took_s;
 	++*probes;
 }
 
@@ -52,14 +53,14 @@ struct shift_view shift_view_group(const struct model *m, const struct model_poo
 	uint32_t probes = 0;
 
 	for (uint32_t i = 0; i < group->member_count; i++) {
-		const struct model_backend *b =
-			&m->backends[pool->members[group->first_member + i].backend];
+		uint32_t backend = pool->members[group->first_member + i].backend;
+		const struct model_backend *b = &m->backends[backend];
 
 		if (b->state != BACKEND_STATE_READY)
 			continue;
 		ready += b->capacity;
 		heard += heard_of(m, b) ? b->capacity : 0;
-		add_times(&view, b, &logs, &probes);
+		add_times(&view, b, &m->healths[backend].latency, &logs, &probes);
 	}
 	view.known = !pool->panic && (ready <= 0 || 2 * heard >= ready);
 	view.completion = view.attempts > 0 ? view.completion / view.attempts : 1;

@@ -76,7 +76,7 @@ compare() { # SAMPLES WIDTH
 				windows += !gap; gap = 0; first = k
 			}
 			printf "     %d windows, worst difference %.2f points, %.1f s after the beginning\n", windows, worst, where > "/dev/stderr"
-			print (windows >= 5 ? worst + 0 : 100)
+			print (windows >= 4 ? worst + 0 : 100)
 		}' "$1"
 }
 
