@@ -189,7 +189,7 @@ build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c build/fuzz/libebb.a
 fuzz: $(FUZZ)
 	$(Q)for f in $(FUZZ:build/fuzz/fuzz_%=%); do \
 	  mkdir -p build/fuzz/corpus/$$f; d=tests/fuzz/$$f.dict; echo "== $$f"; \
-	  build/fuzz/fuzz_$$f -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -timeout=10 -print_final_stats=1 \
+	  build/fuzz/fuzz_$$f -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -timeout=30 -print_final_stats=1 \
 	    $$([ -f $$d ] && echo -dict=$$d) -artifact_prefix=build/fuzz/ \
 	    build/fuzz/corpus/$$f tests/fuzz/corpus/$$f || exit 1; done
 

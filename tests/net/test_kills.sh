@@ -96,7 +96,7 @@ op_weight() { # of any backend but the one that leaves
 op_state() { # one backend drains at most
 	local name=${drains:-${STEADY[RANDOM % ${#STEADY[@]}]}} to=drain
 	[ -z "${drains:-}" ] || to=ready
-	op=(state "$name" $to)
+	op=(state "$name" "$to")
 	lab_ebb edge-1 backend set "$name" state $to >/dev/null 2>&1
 }
 op_reload() {
