@@ -35,11 +35,12 @@ turn() { # DELAY_MS BAD_EVERY NAME…: what the servers are like from now on; th
 	for name in "$@"; do echo "$delay $every $((${name##*-} - 1))" >"$LAB_DIR/$name.mode"; done
 	for name in "$@"; do kill -HUP "${server[$name]}"; done
 }
-watch() { # SECONDS NAME…: "SECOND SHARE" since `at`, to the file `shares`
-	local seconds=$1
+watch() { # SECONDS NAME…: "SECOND SHARE" since `at`, to the file `shares`; the second is in the middle of the look
+	local seconds=$1 before now
 	shift
-	while awk -v a="$at" -v n="$(date +%s.%N)" -v s="$seconds" 'BEGIN { exit n - a >= s }'; do
-		echo "$(awk -v a="$at" -v n="$(date +%s.%N)" 'BEGIN { printf "%.2f", n - a }') $(share "$@")"
+	while before=$(date +%s.%N); awk -v a="$at" -v n="$before" -v s="$seconds" 'BEGIN { exit n - a >= s }'; do
+		now=$(share "$@")
+		awk -v a="$at" -v b="$before" -v n="$(date +%s.%N)" -v s="$now" 'BEGIN { printf "%.2f %s\n", (b + n) / 2 - a, s }'
 		sleep 0.15
 	done >"$LAB_DIR/shares"
 }
@@ -67,7 +68,7 @@ ebbs() { # WHAT OK TERM LATE NAME…: as the curve says
 	say "share (computed): $(shown_curve)"
 	read -r most mean n < <(distance <"$LAB_DIR/shares")
 	check "$what: $n shares of the table, none further than $POINTS points from the curve ($most)" within "$most" 0 $POINTS
-	check "$what: there were samples all the way" within "$n" $((2 * FALLING)) 10000
+	check "$what: there were samples all the way" within "$n" "$FALLING" 10000
 	read -r most mean n < <(seen_by_clients "$@" | distance)
 	check "$what: $n seconds of the clients' pages, on average $mean points off, $most at most" within "$mean" 0 $POINTS
 	check "$what: it did ebb" within "$(tail -n 1 "$LAB_DIR/shares" | awk '{ print $2 }')" 0 0.2
