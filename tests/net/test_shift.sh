@@ -80,10 +80,14 @@ compare() { # SAMPLES WIDTH
 		}' "$1"
 }
 
-# The time of each record of a shift: "PHASE STEP SECONDS" since the first.
+# The time of each record of a shift: "PHASE STEP SECONDS HOLDS" since the first, without the time that it was held: on a busy
+# machine probes take their time, and a gate that holds for a moment is right. Lines "held SECONDS WHY" say so.
 stages() { # NAME
-	ebb --json history --type shift | jq -r "select(.shift == \"$1\") | \"\(.phase) \(.step) \(.time) \(.holds | join(\",\"))\"" |
-		awk '{ split($3, t, /[T:Z]/); s = 3600 * t[2] + 60 * t[3] + t[4]; if (NR == 1) first = s; printf "%s %s %.2f %s\n", $1, $2, s - first, $4 }'
+	ebb --json history --type shift | jq -r "select(.shift == \"$1\") | \"\(.phase) \(.step) \(.time) \(.holds | join(\",\")) \(.gate.why? // \"\")\"" |
+		awk '{ split($3, t, /[T:Z]/); s = 3600 * t[2] + 60 * t[3] + t[4]; if (NR == 1) first = s
+			if (since) { held += s - since; print "held", s - since, why; since = 0 }
+			if ($4 ~ /[a-z]/ && NF == 5) { since = s; why = $5 }
+			printf "%s %s %.2f %s\n", $1, $2, s - first - held, since ? $4 : "" }'
 }
 on_time() { # STAGES PHASE STEP SECONDS: as typed, and scaled
 	within "$(awk -v p="$2" -v s="$3" '$1 == p && $2 == s && !$4 { print $3; exit }' <<<"$1")" \
@@ -120,7 +124,9 @@ kill "$watcher"
 name=$(jq -r .name "$LAB_DIR/shift")
 check "and says so" equal "$(jq -r '"\(.phase) \(.outcome) \(.share) \(.comment)"' "$LAB_DIR/shift")" "done completed 1 INC-42"
 times=$(stages "$name")
-say "stages: $(awk '{ printf "%s(%s) %s  ", $1, $2, $3 }' <<<"$times")"
+say "stages: $(awk '$1 != "held" { printf "%s(%s) %s  ", $1, $2, $3 }' <<<"$times")"
+held=$(awk '$1 == "held" { sum += $2; print "     held for " $2 " s: " $3 > "/dev/stderr" } END { print sum + 0 }' <<<"$times")
+check "it was held for no more than a busy machine explains" within "$held" 0 5
 check "20 % at once" on_time "$times" bake 0 0
 check "the first bake" on_time "$times" ramp 1 20
 check "60 % over the next 30 s" on_time "$times" bake 1 50
@@ -131,12 +137,12 @@ check "servers got what it says, within 2 points" within "$(compare "$LAB_DIR/sa
 check "all of it is in Amsterdam" within "$(group_share gcp/europe-west4)" 0.999 1
 
 lab_name=$name
-ebb --json shift start --pool eu --from eu-central-1 --to europe-west4 --steps 40%,90%@15s --bake 300ms --patience 4s \
+ebb --json shift start --pool eu --from eu-central-1 --to europe-west4 --steps 40%,90%@30s --bake 300ms --patience 4s \
 	--comment "the same, again" >"$LAB_DIR/shift"
 name=$(jq -r .name "$LAB_DIR/shift")
 check "a newer one takes over" equal "$(shift_is "$lab_name" .outcome) $(jq -r .share "$LAB_DIR/shift")" "superseded 1"
-check "it begins by going down to 40 %" becomes 10 "$name" '.share < 0.41 and .step == 1' true
-check "and is on its way to 90 %" becomes 10 "$name" '.share > 0.45' true
+check "it is on its way to 90 %" becomes 10 "$name" '.step == 1 and .share > 0.42' true
+check "which began at 40 %" equal "$(ebb --json history --type shift | jq -r "select(.shift == \"$name\" and .phase == \"ramp\" and .step == 1) | .share" | head -n 1)" 0.4
 before=$(shift_is "$name" '"\(.share) \(.elapsed_s)"')
 lab_edge_kill edge-1
 need "ebbd starts again after SIGKILL in mid-ramp" lab_edge_start edge-1 "$LAB_DIR/edge-1/ebb.yaml"
