@@ -236,8 +236,8 @@ static void test_mac_change_is_followed(void **state)
 	follow(*state, 1, "10.9.0.2");
 	wait_until(resolved, 1, "first");
 	run_there("ip link set p0 down");
-	/* A carrier that is back before the kernel looked was never gone for its neighbours. It says DOWN where both ends
-	 * happen to have one ifindex. */
+	/* A carrier that is back before the kernel looked was never gone for its neighbours. (Its state is no
+	 * word to wait for: DOWN or LOWERLAYERDOWN, by whether the two ends happen to have one ifindex.) */
 	run("until ip -o link show e0 | grep -q NO-CARRIER; do sleep 0.01; done");
 	run_there("ip link set p0 address 02:00:00:00:09:09; ip link set p0 up");
 	memcpy(wanted_mac, mac, 6);
