@@ -15,8 +15,13 @@
 /* A function of its own, since it is verified once and called rarely. 0: not placed. */
 __noinline int sandbox_ask(struct sandbox_key *key)
 {
-	const struct sandbox *sandbox = key ? bpf_map_lookup_elem(&sandboxes, key) : NULL;
+	const struct sandbox *sandbox;
+	struct sandbox_key copy; /* kernels before 6.2 take a key from the function's own stack only */
 
+	if (!key)
+		return 0;
+	copy = *key;
+	sandbox = bpf_map_lookup_elem(&sandboxes, &copy);
 	return sandbox ? sandbox->backend | (__u32)sandbox->former << 16 : 0;
 }
 
