@@ -82,43 +82,62 @@ static __always_inline bool slot_notes_all(const struct service *service,
 		packet->protocol == IPPROTO_UDP);
 }
 
+/* What slot_track() is to know of the packet, beside its enum flow_event in the two lowest bits. */
+#define SLOT_EVENT  0x03
+#define SLOT_SYN    0x04
+#define SLOT_NOTES  0x08 /* its flow is to be noted, whatever it is */
+#define SLOT_BEGINS 0x10 /* where it is not noted, it begins */
+
+#define SLOT_KEPT 0x10000 /* beside the backend: not where a new flow would go */
+
 /*
  * The former owner, for a flow that is not noted. One that is plainly dead comes after the primary:
  * the primary's node program passes on to it what it has no socket for.
  */
-static __always_inline bool slot_former(struct route *route, const struct slot *slot)
+static __always_inline bool slot_former(__u16 id)
 {
-	return route_to(route, slot->secondary) && !route->backend->down;
+	const struct backend *backend = backend_get(id);
+
+	return backend && !backend->down;
 }
 
-/* Rule 2 and 3: the flow table, then the former owner, then the primary. */
-static __always_inline enum verdict slot_track(const struct service *service,
-					       const struct packet *packet, const struct key *key,
-					       const struct slot *slot, struct route *route)
+/*
+ * Rule 2 and 3: the flow table, then the former owner, then the primary. `owners`: the slot's, as
+ * it lies in memory. A function of its own, since 6.1's verifier would walk the rest of the program
+ * once for each way through it, and give up.
+ */
+__noinline int slot_track(__u64 hash, __u64 owners, __u32 how)
 {
-	bool always = slot_notes_all(service, packet);
-	enum flow_event event = packet->quoted				 ? FLOW_IS_QUOTED
-				: packet->tcp_flags & (TCP_FIN | TCP_RST) ? FLOW_ENDS
-									 : FLOW_GOES_ON;
+	__u16 primary = owners, former = owners >> 16, noted;
 
-	if (!packet_is_syn(packet)) {
-		if (route_to(route, flow_find(key->flow, event, slot->primary))) {
-			route->kept = route->id != slot->primary;
-			return VERDICT_CONTINUE;
-		}
-		/* Where all flows are noted, an unknown datagram begins one. */
-		if (!(always && packet->protocol == IPPROTO_UDP) && slot_former(route, slot)) {
-			route->kept = 1;
-			if (always && !packet->quoted)
-				flow_note(key->flow, slot->secondary);
-			return VERDICT_CONTINUE;
+	if (!(how & SLOT_SYN)) {
+		noted = flow_find(hash, how & SLOT_EVENT, primary);
+		if (backend_get(noted))
+			return noted == primary ? noted : noted | SLOT_KEPT;
+		if (!(how & SLOT_BEGINS) && slot_former(former)) {
+			if (how & SLOT_NOTES)
+				flow_note(hash, former);
+			return former | SLOT_KEPT;
 		}
 	}
-	if (!route_to(route, slot->primary))
-		return VERDICT_DROP_NO_BACKEND;
-	if ((always && !packet->quoted) || packet_is_syn(packet))
-		flow_note(key->flow, slot->primary);
-	return VERDICT_CONTINUE;
+	if (how & (SLOT_SYN | SLOT_NOTES) && backend_get(primary))
+		flow_note(hash, primary);
+	return primary;
+}
+
+static __always_inline __u32 slot_how(const struct service *service, const struct packet *packet)
+{
+	__u32 how = packet->quoted                            ? FLOW_IS_QUOTED
+		    : packet->tcp_flags & (TCP_FIN | TCP_RST) ? FLOW_ENDS
+							      : FLOW_GOES_ON;
+
+	if (packet_is_syn(packet))
+		how |= SLOT_SYN;
+	if (slot_notes_all(service, packet)) {
+		how |= packet->quoted ? 0 : SLOT_NOTES;
+		how |= packet->protocol == IPPROTO_UDP ? SLOT_BEGINS : 0;
+	}
+	return how;
 }
 
 /* Rule 4. False: not placed, or on a backend that is gone. */
@@ -139,8 +158,7 @@ static __always_inline bool slot_sandbox(const struct service *service, const st
 static __always_inline bool slot_quic(struct xdp_md *ctx, const struct service *service,
 				      const struct packet *packet, struct route *route)
 {
-	if (packet->protocol != IPPROTO_UDP || packet->quoted ||
-	    packet->fragment != FRAGMENT_WHOLE)
+	if (packet->protocol != IPPROTO_UDP || packet->quoted || packet->fragment != FRAGMENT_WHOLE)
 		return false;
 	return route_to(route, quic_server(ctx, packet->l3_offset + packet->l4_offset,
 					   service->quic_server_id_length));
@@ -153,6 +171,7 @@ static __always_inline enum verdict slot_route(struct xdp_md *ctx, const struct 
 	enum verdict verdict = VERDICT_CONTINUE;
 	struct slot slot;
 	bool remembers;
+	__u32 owner;
 
 	if (service->affinity == AFFINITY_SANDBOX && slot_sandbox(service, packet, route))
 		return VERDICT_CONTINUE;
@@ -163,10 +182,14 @@ static __always_inline enum verdict slot_route(struct xdp_md *ctx, const struct 
 	if (!slot_read(service, key->slot, &slot))
 		return VERDICT_DROP_EMPTY_POOL;
 	remembers = service->affinity != AFFINITY_NONE;
+	owner = slot.primary;
 	if (remembers && (slot_notes_all(service, packet) ||
-			  (service->track == TRACK_MOVED && slot.secondary != BACKEND_NONE)))
-		verdict = slot_track(service, packet, key, &slot, route);
-	else if (!route_to(route, slot.primary))
+			  (service->track == TRACK_MOVED && slot.secondary != BACKEND_NONE))) {
+		owner = slot_track(key->flow, slot.primary | (__u64)slot.secondary << 16,
+				   slot_how(service, packet));
+		route->kept = !!(owner & SLOT_KEPT);
+	}
+	if (!route_to(route, owner & 0xffff))
 		verdict = VERDICT_DROP_NO_BACKEND;
 	/* Where all datagrams are noted, the note is better than what an unconnected socket could
 	 * tell. */
